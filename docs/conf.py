@@ -1,0 +1,34 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Sphinx configuration."""
+
+from __future__ import annotations
+
+import ibmvirt
+
+project = "ibmvirt"
+copyright = "2026, ibmvirt developers"
+version = release = ibmvirt.__version__
+extensions = [
+    "openstackdocstheme",
+    "reno.sphinxext",
+    "sphinx_feature_classification.support_matrix",
+    "sphinx.ext.autodoc",
+]
+html_theme = "openstackdocs"
+openstackdocs_auto_name = False
+openstackdocs_pdf_link = False
+exclude_patterns = ["_build"]
+autodoc_typehints = "description"
+autodoc_member_order = "bysource"
+templates_path: list[str] = []
