@@ -9,3 +9,30 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
+
+"""Config drives for OpenStack servers: build, read and verify ISO images.
+
+Needs pycdlib and nothing else; the rest of ibmvirt is not imported.
+"""
+
+from __future__ import annotations
+
+from ibmvirt.configdrive.builder import LABEL, Built, build
+from ibmvirt.configdrive.errors import (
+    ConfigDriveError,
+    ConfigDriveInputError,
+    ConfigDriveReadError,
+    ConfigDriveUnsupportedFormat,
+    ConfigDriveWriteError,
+)
+
+__all__ = [
+    "LABEL",
+    "Built",
+    "ConfigDriveError",
+    "ConfigDriveInputError",
+    "ConfigDriveReadError",
+    "ConfigDriveUnsupportedFormat",
+    "ConfigDriveWriteError",
+    "build",
+]
