@@ -32,8 +32,13 @@ ALLOWED = {
     "cmd": {"powervm", "zvm", "common", "configdrive"},
     "simulators": set(),
     "loader": set(),
+    "os_vif_plugin": {"loader"},
 }
-FOREIGN_ALLOWED = {"configdrive": {"pycdlib"}, "loader": {"os_vif"}}
+FOREIGN_ALLOWED = {
+    "configdrive": {"pycdlib"},
+    "loader": set(),
+    "os_vif_plugin": {"os_vif"},
+}
 
 SOURCES = sorted(
     path

@@ -1,0 +1,315 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The shared driver: Nova's calls, handed to flows and capabilities."""
+
+from __future__ import annotations
+
+import collections.abc
+import contextlib
+import functools
+import logging
+import typing
+
+import nova.conf
+import nova.exception
+from nova.virt import driver as nova_driver
+from nova.virt import hardware
+from nova.virt import node as nova_node
+
+from ibmvirt.common import (
+    capability,
+    context,
+    engine,
+    errors,
+    events,
+    exceptions,
+    images,
+    inventory,
+    media,
+    plan,
+    planning,
+    traits,
+    vif_wait,
+)
+from ibmvirt.common import driver_extras as extras
+from ibmvirt.common.flows import destroy as destroy_flow
+from ibmvirt.common.flows import spawn as spawn_flow
+
+LOG = logging.getLogger(__name__)
+CONF = nova.conf.CONF
+
+
+class BaseDriver(extras.Extras, nova_driver.ComputeDriver):
+    """What both drivers share. A subclass makes the backend."""
+
+    def __init__(self, virtapi: typing.Any) -> None:
+        super().__init__(virtapi)
+        self.backend = self.make_backend()
+        self.capabilities = traits.capabilities(
+            self.backend, nova_driver.ComputeDriver.capabilities
+        )
+        self.reporter = events.Reporter(self.emit_event)
+
+    def make_backend(self) -> capability.Backend:
+        """The platform's backend; no network is used here."""
+        raise NotImplementedError
+
+    # -- the node -------------------------------------------------------
+
+    def init_host(self, host: typing.Any) -> None:
+        with context.background("init_host"):
+            self.reporter.start()
+            self.backend.host.start(self.reporter.changed)
+
+    def cleanup_host(self, host: typing.Any) -> None:
+        self.backend.host.stop()
+        self.reporter.stop()
+
+    def get_available_nodes(self, refresh: bool = False) -> list[str]:
+        return [self.backend.host.node_name()]
+
+    def get_nodenames_by_uuid(self, refresh: bool = False) -> dict[str, str]:
+        return {nova_node.get_local_node_uuid(): self.backend.host.node_name()}
+
+    def get_available_resource(self, nodename: typing.Any) -> dict[str, typing.Any]:
+        with context.background("resources"):
+            return inventory.available_resource(
+                self.backend.host.resources(), nodename, nova_node.get_local_node_uuid()
+            )
+
+    def update_provider_tree(
+        self, provider_tree: typing.Any, nodename: str, allocations: typing.Any = None
+    ) -> None:
+        with context.background("resources"):
+            current = provider_tree.data(nodename).inventory
+            inventory.update_provider_tree(
+                provider_tree,
+                nodename,
+                self.backend.host.resources(),
+                self._get_allocation_ratios(current),
+                self._get_reserved_host_disk_gb_from_config(),
+            )
+
+    def get_host_uptime(self) -> str:
+        with context.background("uptime"):
+            return self.backend.host.uptime()
+
+    def get_host_ip_addr(self) -> str:
+        return self.backend.host.ip_address()
+
+    # -- life cycle -----------------------------------------------------
+
+    def spawn(
+        self,
+        context: typing.Any,
+        instance: typing.Any,
+        image_meta: typing.Any,
+        injected_files: typing.Any,
+        admin_password: typing.Any,
+        allocations: typing.Any,
+        network_info: typing.Any = None,
+        block_device_info: typing.Any = None,
+        power_on: bool = True,
+        accel_info: typing.Any = None,
+    ) -> None:
+        with self._operation("spawn", instance, context, building=True):
+            spawn = self._plan_spawn(
+                instance, image_meta, network_info, block_device_info, power_on
+            )
+            source = (
+                images.GlanceSource(context, spawn.image, instance.trusted_certs)
+                if spawn.image is not None
+                else None
+            )
+            tools = spawn_flow.Tools(
+                image_source=source,
+                make_drive=functools.partial(
+                    self._make_drive,
+                    instance,
+                    injected_files,
+                    admin_password,
+                    network_info,
+                ),
+                plug_and_wait=functools.partial(
+                    vif_wait.plug_and_wait, self.virtapi, instance
+                ),
+                keep=functools.partial(_keep, instance),
+            )
+            engine.run(spawn_flow.build(spawn, self.backend, tools))
+
+    def _plan_spawn(
+        self,
+        instance: typing.Any,
+        image_meta: typing.Any,
+        network_info: typing.Any,
+        block_device_info: typing.Any,
+        power_on: bool,
+    ) -> plan.Spawn:
+        """Plain values, all of them checked before anything is changed."""
+        server = planning.server(instance)
+        image = planning.image(image_meta)
+        disks = planning.disks(instance, image, block_device_info)
+        from_image = image if any(disk.image for disk in disks) else None
+        if from_image is not None:
+            images.check_format(from_image, qcow2=self.backend.qcow2_images)
+        config_drive = (
+            planning.wants_config_drive(instance) or self.backend.config_drive_required
+        )
+        if config_drive:
+            media.check_format()
+        guest = plan.GuestSpec(
+            server=server,
+            vcpus=instance.flavor.vcpus,
+            memory_mib=instance.flavor.memory_mb,
+            disks=disks,
+            vifs=planning.vifs(network_info),
+            volumes=planning.volumes(block_device_info),
+            platform=self.backend.guests.platform(
+                server, planning.flavor(instance), image
+            ),
+        )
+        self.backend.guests.check(guest)
+        self.backend.networks.check(guest.vifs)
+        if guest.volumes:
+            self._need(self.backend.volumes, "use volumes").check(guest.volumes)
+        return plan.Spawn(guest, from_image, config_drive, power_on)
+
+    def _make_drive(
+        self,
+        instance: typing.Any,
+        injected_files: typing.Any,
+        admin_password: typing.Any,
+        network_info: typing.Any,
+        server: plan.Server,
+        guest: plan.GuestRef,
+        management: plan.ManagementVif | None,
+    ) -> bytes:
+        return media.build(
+            instance,
+            injected_files,
+            admin_password,
+            network_info,
+            guest_uuid=self.backend.media.guest_uuid(server, guest),
+            management=management,
+        )
+
+    def destroy(
+        self,
+        context: typing.Any,
+        instance: typing.Any,
+        network_info: typing.Any,
+        block_device_info: typing.Any = None,
+        destroy_disks: bool = True,
+        destroy_secrets: bool = True,
+    ) -> None:
+        with self._operation("destroy", instance, context):
+            what = plan.Destroy(
+                planning.server(instance),
+                planning.vifs(network_info),
+                planning.volumes(block_device_info),
+                destroy_disks,
+            )
+            engine.run(destroy_flow.build(what, self.backend))
+
+    def cleanup(
+        self,
+        context: typing.Any,
+        instance: typing.Any,
+        network_info: typing.Any,
+        block_device_info: typing.Any = None,
+        destroy_disks: bool = True,
+        migrate_data: typing.Any = None,
+        destroy_vifs: bool = True,
+        destroy_secrets: bool = True,
+    ) -> None:
+        with self._operation("destroy", instance, context):
+            what = plan.Destroy(
+                planning.server(instance),
+                planning.vifs(network_info),
+                planning.volumes(block_device_info),
+                destroy_disks,
+                destroy_vifs,
+            )
+            engine.run(destroy_flow.build(what, self.backend))
+
+    # -- helpers ----------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _operation(
+        self,
+        name: str,
+        instance: typing.Any,
+        request: typing.Any = None,
+        *,
+        building: bool = False,
+    ) -> collections.abc.Iterator[None]:
+        """The block is an operation: named in every call, its errors Nova's."""
+        work = context.Operation(
+            name,
+            instance.uuid,
+            request_id=getattr(request, "request_id", None),
+            probe=functools.partial(_deleting, instance) if building else None,
+        )
+        with (
+            errors.to_nova(instance.uuid, building=building),
+            context.operation(work),
+            self.reporter.operating(instance.uuid),
+        ):
+            yield
+
+    def _guest(self, instance: typing.Any) -> plan.GuestRef:
+        """:raises GuestNotFound: the platform does not have it."""
+        guest = self.backend.guests.find(planning.server(instance))
+        if guest is None:
+            raise exceptions.GuestNotFound(
+                f"find the guest of {instance.name} ({instance.uuid})",
+                f"{self.backend.name} has none",
+            )
+        return guest
+
+    def _need(self, part: typing.Any, what: str) -> typing.Any:
+        """A capability that may be absent, or Unsupported."""
+        if part is None:
+            raise exceptions.Unsupported(
+                what, f"the {self.backend.name} driver does not support it"
+            )
+        return part
+
+    @staticmethod
+    def _info(state: plan.GuestState) -> hardware.InstanceInfo:
+        return hardware.InstanceInfo(
+            state=state.power_state, internal_id=state.internal_id
+        )
+
+
+def _keep(instance: typing.Any, record: plan.Values) -> None:
+    """Write what the backend finds its guest by into Nova's database."""
+    if any(instance.system_metadata.get(k) != v for k, v in record.items()):
+        instance.system_metadata.update(record)
+        instance.save()
+
+
+def _deleting(instance: typing.Any) -> str | None:
+    """Why a build shall stop: Nova is deleting the server, or it is gone."""
+    from nova import objects
+    from nova.compute import task_states
+
+    try:
+        current = objects.Instance.get_by_uuid(
+            instance._context, instance.uuid, expected_attrs=[]
+        )
+    except nova.exception.InstanceNotFound:
+        return "the server was deleted"
+    if current.task_state == task_states.DELETING:
+        return "the server is being deleted"
+    return None

@@ -1,0 +1,324 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Nova's calls on an existing server: power, volumes, networks, snapshots."""
+
+from __future__ import annotations
+
+import collections.abc
+import contextlib
+import typing
+
+from nova.compute import power_state, task_states
+from nova.virt import hardware
+
+from ibmvirt.common import (
+    capability,
+    context,
+    diagnostics,
+    events,
+    exceptions,
+    images,
+    plan,
+    planning,
+)
+
+
+class Extras:
+    """A mixin of BaseDriver; each method builds a flow or asks one capability."""
+
+    backend: capability.Backend
+    reporter: events.Reporter
+
+    if typing.TYPE_CHECKING:
+
+        def _operation(
+            self,
+            name: str,
+            instance: typing.Any,
+            request: typing.Any = None,
+            *,
+            building: bool = False,
+        ) -> contextlib.AbstractContextManager[None]: ...
+
+        def _guest(self, instance: typing.Any) -> plan.GuestRef: ...
+
+        def _need(self, part: typing.Any, what: str) -> typing.Any: ...
+
+        @staticmethod
+        def _info(state: plan.GuestState) -> hardware.InstanceInfo: ...
+
+    # -- what is there ----------------------------------------------------
+
+    def get_info(
+        self, instance: typing.Any, use_cache: bool = True
+    ) -> hardware.InstanceInfo:
+        work = context.Operation("get_info", instance.uuid)
+        from ibmvirt.common import errors
+
+        with errors.to_nova(instance.uuid), context.operation(work):
+            guest = self._guest(instance)
+            return self._info(self.backend.guests.state(guest, use_cache=use_cache))
+
+    def list_instances(self) -> list[str]:
+        with context.background("list"):
+            return [guest.name for guest in self.backend.guests.list()]
+
+    def list_instance_uuids(self) -> list[str]:
+        with context.background("list"):
+            return [g.uuid for g in self.backend.guests.list() if g.uuid]
+
+    def get_num_instances(self) -> int:
+        return len(self.list_instances())
+
+    def instance_exists(self, instance: typing.Any) -> bool:
+        with context.background("exists"):
+            return self.backend.guests.find(planning.server(instance)) is not None
+
+    def get_instance_diagnostics(self, instance: typing.Any) -> typing.Any:
+        with self._operation("diagnostics", instance):
+            guest = self._guest(instance)
+            state = self.backend.guests.state(guest, use_cache=False)
+            found = self.backend.guests.diagnostics(guest)
+            return diagnostics.of(instance, self.backend.name, state, found)
+
+    def get_diagnostics(self, instance: typing.Any) -> dict[str, typing.Any]:
+        with self._operation("diagnostics", instance):
+            return dict(self.backend.guests.diagnostics(self._guest(instance)))
+
+    def get_host_cpu_stats(self) -> dict[str, typing.Any]:
+        with context.background("cpu_stats"):
+            return dict(
+                self._need(self.backend.host.cpu_stats(), "read processor statistics")
+            )
+
+    # -- power ----------------------------------------------------------
+
+    def power_on(
+        self,
+        context: typing.Any,
+        instance: typing.Any,
+        network_info: typing.Any,
+        block_device_info: typing.Any = None,
+        accel_info: typing.Any = None,
+        share_info: typing.Any = None,
+    ) -> None:
+        with self._operation("power_on", instance, context):
+            self.backend.guests.power_on(self._guest(instance))
+
+    def power_off(
+        self, instance: typing.Any, timeout: int = 0, retry_interval: int = 0
+    ) -> None:
+        with self._operation("power_off", instance):
+            self.backend.guests.power_off(
+                self._guest(instance), timeout=timeout, retry_interval=retry_interval
+            )
+
+    def reboot(
+        self,
+        context: typing.Any,
+        instance: typing.Any,
+        network_info: typing.Any,
+        reboot_type: str,
+        block_device_info: typing.Any = None,
+        bad_volumes_callback: typing.Any = None,
+        accel_info: typing.Any = None,
+        share_info: typing.Any = None,
+    ) -> None:
+        with self._operation("reboot", instance, context):
+            self.backend.guests.reboot(
+                self._guest(instance), hard=reboot_type == "HARD"
+            )
+
+    def resume_state_on_host_boot(
+        self,
+        context: typing.Any,
+        instance: typing.Any,
+        network_info: typing.Any,
+        share_info: typing.Any,
+        block_device_info: typing.Any = None,
+    ) -> None:
+        with self._operation("resume", instance, context):
+            guest = self._guest(instance)
+            state = self.backend.guests.state(guest, use_cache=False)
+            if state.power_state not in (power_state.RUNNING, power_state.PAUSED):
+                self.backend.guests.power_on(guest)
+
+    def pause(self, instance: typing.Any) -> None:
+        with self._operation("pause", instance):
+            self._need(self.backend.pause, "pause").pause(self._guest(instance))
+
+    def unpause(self, instance: typing.Any) -> None:
+        with self._operation("unpause", instance):
+            self._need(self.backend.pause, "unpause").unpause(self._guest(instance))
+
+    def trigger_crash_dump(self, instance: typing.Any) -> None:
+        with self._operation("crash_dump", instance):
+            part = self._need(self.backend.crash_dump, "trigger a crash dump")
+            part.trigger(self._guest(instance))
+
+    def get_console_output(self, context: typing.Any, instance: typing.Any) -> str:
+        with self._operation("console", instance, context):
+            part = self._need(self.backend.consoles, "read the console log")
+            text: str = part.log(self._guest(instance))
+            return text
+
+    # -- networks ---------------------------------------------------------
+
+    def plug_vifs(self, instance: typing.Any, network_info: typing.Any) -> None:
+        with self._operation("plug_vifs", instance):
+            server = planning.server(instance)
+            guest = self.backend.guests.find(server)
+            if guest is not None:
+                self.backend.networks.ensure(guest, planning.vifs(network_info))
+
+    def unplug_vifs(self, instance: typing.Any, network_info: typing.Any) -> None:
+        with self._operation("unplug_vifs", instance):
+            guest = self.backend.guests.find(planning.server(instance))
+            self.backend.networks.unplug(guest, planning.vifs(network_info))
+
+    def attach_interface(
+        self,
+        context: typing.Any,
+        instance: typing.Any,
+        image_meta: typing.Any,
+        vif: typing.Any,
+    ) -> None:
+        with self._operation("attach_interface", instance, context):
+            self._need(self.backend.hot_plug_networks or None, "attach an interface")
+            vifs = (planning.vif(vif),)
+            self.backend.networks.check(vifs)
+            guest = self._guest(instance)
+            try:
+                self.backend.networks.plug(guest, vifs)
+            except exceptions.IBMVirtError:
+                self._undo(lambda: self.backend.networks.unplug(guest, vifs))
+                raise
+
+    def detach_interface(
+        self, context: typing.Any, instance: typing.Any, vif: typing.Any
+    ) -> None:
+        with self._operation("detach_interface", instance, context):
+            self._need(self.backend.hot_plug_networks or None, "detach an interface")
+            guest = self.backend.guests.find(planning.server(instance))
+            self.backend.networks.unplug(guest, (planning.vif(vif),))
+
+    # -- volumes ----------------------------------------------------------
+
+    def get_volume_connector(self, instance: typing.Any) -> dict[str, typing.Any]:
+        with self._operation("connector", instance):
+            part = self._need(self.backend.volumes, "use volumes")
+            server = planning.server(instance)
+            return dict(part.connector(server, self.backend.guests.find(server)))
+
+    def attach_volume(
+        self,
+        context: typing.Any,
+        connection_info: typing.Any,
+        instance: typing.Any,
+        mountpoint: typing.Any,
+        disk_bus: typing.Any = None,
+        device_type: typing.Any = None,
+        encryption: typing.Any = None,
+    ) -> None:
+        with self._operation("attach_volume", instance, context):
+            part = self._need(self.backend.volumes, "attach a volume")
+            if encryption:
+                raise exceptions.Unsupported(
+                    "attach an encrypted volume", "the platform cannot decrypt it"
+                )
+            volume = planning.volume(connection_info, mountpoint)
+            part.check((volume,))
+            guest = self._guest(instance)
+            try:
+                part.attach(guest, volume)
+            except exceptions.IBMVirtError:
+                self._undo(lambda: part.detach(guest, volume))
+                raise
+
+    def detach_volume(
+        self,
+        context: typing.Any,
+        connection_info: typing.Any,
+        instance: typing.Any,
+        mountpoint: typing.Any,
+        encryption: typing.Any = None,
+    ) -> None:
+        with self._operation("detach_volume", instance, context):
+            part = self._need(self.backend.volumes, "detach a volume")
+            guest = self.backend.guests.find(planning.server(instance))
+            if guest is not None:
+                part.detach(guest, planning.volume(connection_info, mountpoint))
+
+    def extend_volume(
+        self,
+        context: typing.Any,
+        connection_info: typing.Any,
+        instance: typing.Any,
+        requested_size: int,
+    ) -> None:
+        with self._operation("extend_volume", instance, context):
+            part = self._need(self.backend.volumes, "extend a volume")
+            self._need(self.backend.extend_volumes or None, "extend a volume")
+            volume = planning.volume(connection_info, None)
+            part.extend(self._guest(instance), volume, requested_size)
+
+    # -- images -----------------------------------------------------------
+
+    def snapshot(
+        self,
+        context: typing.Any,
+        instance: typing.Any,
+        image_id: str,
+        update_task_state: collections.abc.Callable[..., typing.Any],
+    ) -> None:
+        with self._operation("snapshot", instance, context):
+            part = self._need(self.backend.snapshots, "take a snapshot")
+            guest = self._guest(instance)
+            update_task_state(task_state=task_states.IMAGE_PENDING_UPLOAD)
+            with part.open(planning.server(instance), guest) as captured:
+                update_task_state(
+                    task_state=task_states.IMAGE_UPLOADING,
+                    expected_state=task_states.IMAGE_PENDING_UPLOAD,
+                )
+                images.upload(
+                    context,
+                    image_id,
+                    captured.stream,
+                    {
+                        "disk_format": captured.disk_format,
+                        "container_format": captured.container_format,
+                        "properties": dict(captured.properties),
+                    },
+                )
+
+    def manage_image_cache(
+        self, context: typing.Any, all_instances: typing.Any
+    ) -> None:
+        from ibmvirt.common import context as operations
+
+        if self.backend.image_cache is None:
+            return
+        with operations.background("image_cache"):
+            used = {i.image_ref for i in all_instances if i.image_ref}
+            self.backend.image_cache.age(frozenset(used))
+
+    @staticmethod
+    def _undo(action: collections.abc.Callable[[], typing.Any]) -> None:
+        """Take back what may have happened in half; the first error stands."""
+        import logging
+
+        with context.reverting():
+            try:
+                action()
+            except Exception:
+                logging.getLogger(__name__).exception("taking it back failed")

@@ -1,0 +1,72 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""One table: what Nova sees of our errors.
+
+=====================  ==========================================
+ours                   Nova's, and what Nova does
+=====================  ==========================================
+InvalidRequest         BuildAbortException in a build (not tried on
+                       another host); the error itself elsewhere
+Cancelled              InstanceNotFound in a build: Nova cleans up
+OutOfResources         ComputeResourcesUnavailable: rescheduled
+GuestNotFound          InstanceNotFound
+Unsupported            NotImplementedError: the API answers 4xx or
+                       the instance action ends in error
+HypervisorUnavailable  HypervisorUnavailable
+NetworkNotPlugged      VirtualInterfaceCreateException
+ImageTransferFailed    rescheduled as it is
+other                  rescheduled in a build, else a fault
+=====================  ==========================================
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import contextlib
+
+from nova import exception as nova
+
+from ibmvirt.common import exceptions
+
+
+def translate(error: Exception, server_uuid: str, *, building: bool) -> Exception:
+    """The exception that Nova shall get for one of ours, or ``error`` itself."""
+    text = str(error)
+    translated: Exception = error
+    if isinstance(error, exceptions.Unsupported) and not building:
+        translated = NotImplementedError(text)
+    elif isinstance(error, exceptions.InvalidRequest) and building:
+        translated = nova.BuildAbortException(instance_uuid=server_uuid, reason=text)
+    elif isinstance(error, exceptions.Cancelled) and building:
+        translated = nova.InstanceNotFound(instance_id=server_uuid)
+    elif isinstance(error, exceptions.OutOfResources) and building:
+        translated = nova.ComputeResourcesUnavailable(reason=text)
+    elif isinstance(error, exceptions.GuestNotFound):
+        translated = nova.InstanceNotFound(instance_id=server_uuid)
+    elif isinstance(error, exceptions.NetworkNotPlugged):
+        translated = nova.VirtualInterfaceCreateException(text)
+    return translated
+
+
+@contextlib.contextmanager
+def to_nova(
+    server_uuid: str, *, building: bool = False
+) -> collections.abc.Iterator[None]:
+    """Raise for Nova what the block raises of ours."""
+    try:
+        yield
+    except exceptions.IBMVirtError as error:
+        translated = translate(error, server_uuid, building=building)
+        if translated is error:
+            raise
+        raise translated from error
