@@ -291,7 +291,7 @@ class Captured:
     size: int
     disk_format: str = "raw"
     container_format: str = "bare"
-    properties: plan.Values = plan.NOTHING
+    properties: plan.Values = dataclasses.field(default_factory=lambda: plan.NOTHING)
 
 
 class ImageCache(abc.ABC):

@@ -28,6 +28,10 @@ Values = collections.abc.Mapping[str, typing.Any]
 NOTHING: Values = types.MappingProxyType({})
 
 
+def _nothing() -> Values:
+    return NOTHING
+
+
 @dataclasses.dataclass(frozen=True)
 class Server:
     """A Nova instance as a backend needs it to find its guest.
@@ -40,7 +44,7 @@ class Server:
     name: str
     display_name: str = ""
     project_id: str = ""
-    system_metadata: Values = NOTHING
+    system_metadata: Values = dataclasses.field(default_factory=_nothing)
     config_drive: bool = False
     # Nova is rebuilding, resizing or moving: what its records say was there.
     host: str = ""
@@ -59,7 +63,7 @@ class Image:
     hash_algorithm: str = ""
     hash_value: str = ""
     checksum: str = ""
-    properties: Values = NOTHING
+    properties: Values = dataclasses.field(default_factory=_nothing)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +85,7 @@ class DiskRef:
     id: str
     name: str
     role: str = "root"
-    extra: Values = NOTHING
+    extra: Values = dataclasses.field(default_factory=_nothing)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,8 +115,8 @@ class Vif:
     bridge: str | None = None
     device_name: str | None = None
     active: bool = True
-    details: Values = NOTHING
-    profile: Values = NOTHING
+    details: Values = dataclasses.field(default_factory=_nothing)
+    profile: Values = dataclasses.field(default_factory=_nothing)
     addresses: tuple[Address, ...] = ()
 
 
@@ -167,7 +171,7 @@ class GuestRef:
     id: str
     name: str
     uuid: str = ""
-    record: Values = NOTHING
+    record: Values = dataclasses.field(default_factory=_nothing)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -228,7 +232,7 @@ class HostResources:
     disk_gb: int
     disk_gb_used: int
     architecture: str
-    cpu_info: Values = NOTHING
+    cpu_info: Values = dataclasses.field(default_factory=_nothing)
     supported: tuple[tuple[str, str, str], ...] = ()
     traits: frozenset[str] = frozenset()
-    stats: Values = NOTHING
+    stats: Values = dataclasses.field(default_factory=_nothing)
