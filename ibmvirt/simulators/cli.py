@@ -1,0 +1,80 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""``ibmvirt-sim powervm|zvm``: the simulators' command line."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+
+from ibmvirt.simulators.core import latency
+
+_PLATFORMS = {
+    "powervm": ("ibmvirt.simulators.novalink.command", "a NovaLink (PowerVM)"),
+    "zvm": ("ibmvirt.simulators.zvm.command", "a z/VM beneath the Cloud Connector"),
+}
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--listen",
+        default="127.0.0.1:0",
+        metavar="HOST:PORT",
+        help="address to serve on; port 0 is any free one (default %(default)s)",
+    )
+    add("--tls", action="store_true", help="serve https with a certificate made here")
+    add("--world", metavar="FILE", help="YAML file with the world to begin with")
+    add(
+        "--latency",
+        choices=latency.PROFILES,
+        default="none",
+        help="how long calls take (default %(default)s)",
+    )
+    add(
+        "--rate",
+        type=float,
+        default=1.0,
+        help="simulated seconds in a real one; 0 = only by hand (default %(default)s)",
+    )
+    add("--state-dir", metavar="DIR", help="keep the state here; default: temporary")
+    add("--ready-file", metavar="FILE", help="write JSON here once it serves")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a simulator until SIGTERM or Ctrl-C."""
+    arguments = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(
+        prog="ibmvirt-sim",
+        description="Simulators of IBM hypervisors for OpenStack and other clients.",
+    )
+    platforms = parser.add_subparsers(dest="platform", required=True)
+    modules = {}
+    for name, (module_name, text) in _PLATFORMS.items():
+        # A platform is imported only when it is asked for, or to show its help.
+        sub = platforms.add_parser(name, help=text, description=f"Simulate {text}.")
+        if name in arguments[:1]:
+            modules[name] = importlib.import_module(module_name)
+            _common(sub)
+            modules[name].add_arguments(sub)
+    parsed = parser.parse_args(arguments)
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    return int(modules[parsed.platform].run(parsed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Contents of disks as files that never change.
+
+A disk's content is a blob, named by its SHA-256; a clone names the same blob.
+So clones cost nothing, and a mark of the world is a mark of the contents.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pathlib
+import tempfile
+import typing
+
+
+class Blobs:
+    """Blobs in a directory of the simulator's state."""
+
+    def __init__(self, directory: pathlib.Path) -> None:
+        self._directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+
+    def writer(self) -> Writer:
+        return Writer(self._directory)
+
+    def put(self, content: bytes) -> str:
+        with self.writer() as writer:
+            writer.write(content)
+            return writer.commit()
+
+    def path(self, name: str) -> pathlib.Path:
+        """:raises KeyError: no such blob."""
+        path = self._directory / name
+        if not name.isalnum() or not path.is_file():
+            raise KeyError(name)
+        return path
+
+    def open(self, name: str) -> typing.BinaryIO:
+        return self.path(name).open("rb")
+
+    def size(self, name: str) -> int:
+        return self.path(name).stat().st_size
+
+    def collect(self, used: set[str]) -> None:
+        """Remove the blobs that are not in ``used``."""
+        for path in self._directory.iterdir():
+            if path.name.isalnum() and path.name not in used:
+                path.unlink(missing_ok=True)
+
+
+class Writer:
+    """A blob being written; nothing is left if it is not committed."""
+
+    def __init__(self, directory: pathlib.Path) -> None:
+        descriptor, name = tempfile.mkstemp(prefix=".", dir=directory)
+        self._file = os.fdopen(descriptor, "wb")
+        self._path = pathlib.Path(name)
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        self._digest.update(data)
+        self._file.write(data)
+        self.size += len(data)
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def commit(self) -> str:
+        self._file.close()
+        name = self.sha256
+        os.replace(self._path, self._path.with_name(name))
+        return name
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._file.close()
+        self._path.unlink(missing_ok=True)

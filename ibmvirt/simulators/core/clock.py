@@ -1,0 +1,75 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The one clock of a simulator: simulated seconds, a rate, manual advance."""
+
+from __future__ import annotations
+
+import collections.abc
+import threading
+import time
+
+
+class Clock:
+    """Simulated time since the start, in seconds.
+
+    :param rate: simulated seconds in a real one; 0 = time stands and is
+        moved by :meth:`advance` alone.
+    """
+
+    def __init__(self, rate: float = 1.0) -> None:
+        self._condition = threading.Condition()
+        self._rate = rate
+        self._base = 0.0
+        self._since = time.monotonic()
+
+    @property
+    def rate(self) -> float:
+        return self._rate
+
+    def now(self) -> float:
+        with self._condition:
+            return self._now()
+
+    def _now(self) -> float:
+        return self._base + (time.monotonic() - self._since) * self._rate
+
+    def set_rate(self, rate: float) -> None:
+        """:raises ValueError: a negative rate."""
+        if rate < 0:
+            raise ValueError("rate: must not be negative")
+        with self._condition:
+            self._base, self._since = self._now(), time.monotonic()
+            self._rate = rate
+            self._condition.notify_all()
+
+    def advance(self, seconds: float) -> None:
+        """Move the time on and wake who waits for it."""
+        if seconds < 0:
+            raise ValueError("advance: time does not run backwards")
+        with self._condition:
+            self._base += seconds
+            self._condition.notify_all()
+
+    def sleep(
+        self,
+        seconds: float,
+        stop: collections.abc.Callable[[], bool] | None = None,
+    ) -> None:
+        """Wait simulated seconds, or until ``stop`` (asked now and then)."""
+        with self._condition:
+            end = self._now() + seconds
+            while (left := end - self._now()) > 0:
+                if stop is not None and stop():
+                    return
+                real = left / self._rate if self._rate else 0.1
+                self._condition.wait(min(real, 0.1))

@@ -1,0 +1,259 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The HTTP server that both simulators and their admin API use.
+
+One thread a connection, HTTP/1.1 with keep-alive, one segment a response.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import contextlib
+import http.server
+import io
+import logging
+import socket
+import ssl
+import struct
+import threading
+import typing
+import urllib.parse
+
+from ibmvirt.simulators.core import calls
+
+LOG = logging.getLogger(__name__)
+
+# Bodies above this are refused, but for handlers that stream them.
+MAX_BODY = 32 << 20
+_CHUNK = 1 << 16
+
+
+class BodyTooLong(Exception):
+    """The request's body is over the limit."""
+
+
+class Request:
+    """A request; the body is read when it is asked for."""
+
+    def __init__(self, handler: _Handler) -> None:
+        self._handler = handler
+        self.verb: str = handler.command
+        parts = urllib.parse.urlsplit(handler.path)
+        self.raw_path = parts.path
+        self.path = urllib.parse.unquote(parts.path)
+        self.query = dict(urllib.parse.parse_qsl(parts.query, keep_blank_values=True))
+        self.headers = handler.headers
+        self.received = 0
+        self._read = False
+
+    def stream(self) -> collections.abc.Iterator[bytes]:
+        """The body in pieces, chunked or not."""
+        self._read = True
+        source = self._handler.rfile
+        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
+            yield from self._chunked(source)
+            return
+        left = int(self.headers.get("Content-Length") or 0)
+        while left > 0:
+            piece = source.read(min(left, _CHUNK))
+            if not piece:
+                raise ConnectionError("the body ended early")
+            left -= len(piece)
+            self.received += len(piece)
+            yield piece
+
+    def _chunked(self, source: typing.Any) -> collections.abc.Iterator[bytes]:
+        while True:
+            line = source.readline(64)
+            try:
+                left = int(line.split(b";")[0], 16)
+            except ValueError:
+                raise ConnectionError("a chunk without a length") from None
+            if left == 0:
+                while source.readline(1024).strip():
+                    pass
+                return
+            while left > 0:
+                piece = source.read(min(left, _CHUNK))
+                if not piece:
+                    raise ConnectionError("the body ended early")
+                left -= len(piece)
+                self.received += len(piece)
+                yield piece
+            source.readline(8)
+
+    def body(self, limit: int = MAX_BODY) -> bytes:
+        """:raises BodyTooLong: more than ``limit`` bytes."""
+        collected = io.BytesIO()
+        for piece in self.stream():
+            collected.write(piece)
+            if collected.tell() > limit:
+                raise BodyTooLong(f"the body has more than {limit} bytes")
+        return collected.getvalue()
+
+    def drain(self) -> None:
+        """Read what the handler did not, so that the connection stays usable."""
+        if not self._read:
+            with contextlib.suppress(ConnectionError, OSError):
+                for _piece in self.stream():
+                    pass
+
+
+class Response:
+    """Status, headers and body; the body may be an open file."""
+
+    def __init__(
+        self,
+        status: int = 200,
+        body: bytes | typing.BinaryIO = b"",
+        headers: collections.abc.Mapping[str, str] | None = None,
+        *,
+        length: int | None = None,
+    ) -> None:
+        self.status = status
+        self.body = body
+        self.headers = dict(headers or {})
+        self.length = len(body) if isinstance(body, bytes) else length
+
+
+Answer = collections.abc.Callable[[Request], Response]
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # A client that stops in the middle does not hold a thread for ever.
+    timeout = 120
+    wbufsize = -1
+    disable_nagle_algorithm = True
+    server: Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.opened(self.connection)
+
+    def finish(self) -> None:
+        self.server.closed(self.connection)
+        with contextlib.suppress(OSError):
+            super().finish()
+
+    def handle(self) -> None:
+        with contextlib.suppress(ConnectionError, TimeoutError, ssl.SSLError, OSError):
+            super().handle()
+
+    def log_message(self, format: str, *args: typing.Any) -> None:
+        LOG.debug(format, *args)
+
+    def _serve(self) -> None:
+        request = Request(self)
+        try:
+            response = self.server.answer(request)
+        except calls.Broken as broken:
+            self._break(broken.how)
+            return
+        except BodyTooLong as error:
+            self.close_connection = True
+            response = Response(413, str(error).encode())
+        request.drain()
+        self._send(response)
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _serve
+
+    def _send(self, response: Response) -> None:
+        self.send_response_only(response.status)
+        for name, value in response.headers.items():
+            self.send_header(name, value)
+        if response.status != 204 and response.status != 304:
+            self.send_header("Content-Length", str(response.length or 0))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        if isinstance(response.body, bytes):
+            self.wfile.write(response.body)
+        else:
+            with response.body as source:
+                while piece := source.read(_CHUNK * 4):
+                    self.wfile.write(piece)
+        self.wfile.flush()
+
+    def _break(self, how: str) -> None:
+        self.close_connection = True
+        if how == "truncate":
+            self.send_response_only(200)
+            self.send_header("Content-Length", "4096")
+            self.end_headers()
+            self.wfile.write(b"<")
+            self.wfile.flush()
+        elif how == "reset":
+            # Linger of zero makes close() send RST instead of FIN.
+            with contextlib.suppress(OSError):
+                self.connection.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )
+        with contextlib.suppress(OSError):
+            self.connection.close()
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves ``answer`` from :meth:`start` on until :meth:`stop`."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        answer: Answer,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.answer = answer
+        self._connections: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._tls = tls
+        super().__init__(address, _Handler)
+        if tls is not None:
+            self.socket = tls.wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self._thread = threading.Thread(
+            target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
+
+    @property
+    def url(self) -> str:
+        host, port = self.server_address[:2]
+        return f"{'https' if self._tls else 'http'}://{host!s}:{port}"
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop serving and close every connection."""
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
+        with self._lock:
+            for connection in self._connections:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def opened(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._connections.add(connection)
+
+    def closed(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._connections.discard(connection)
+
+    def handle_error(self, request: typing.Any, client_address: typing.Any) -> None:
+        LOG.debug("connection of %s ended", client_address, exc_info=True)
