@@ -1,0 +1,283 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The XML of NovaLink's REST API: building, parsing, views of groups.
+
+Element names, order and the attributes kb, kxe, ksv, group and schemaVersion
+are those of captured responses. Elements are never changed once they are
+stored: a change works on a copy.
+"""
+
+from __future__ import annotations
+
+import copy
+import typing
+
+from lxml import etree
+
+UOM = "http://www.ibm.com/xmlns/systems/power/firmware/uom/mc/2012_10/"
+WEB = "http://www.ibm.com/xmlns/systems/power/firmware/web/mc/2012_10/"
+PCM = "http://www.ibm.com/xmlns/systems/power/firmware/pcm/mc/2012_10/"
+ATOM = "http://www.w3.org/2005/Atom"
+VERSION = "V1_3_0"
+
+Element = etree._Element
+
+# A request's document beyond this depth is no request.
+_PARSER_OPTIONS: dict[str, typing.Any] = {
+    "resolve_entities": False,
+    "no_network": True,
+    "load_dtd": False,
+    "huge_tree": False,
+    "remove_comments": True,
+    "remove_blank_text": True,
+    "strip_cdata": True,
+}
+
+
+class MalformedXML(Exception):
+    """The document is not XML, or not of the API."""
+
+
+def leaf(
+    tag: str,
+    value: typing.Any = None,
+    kb: str = "CUR",
+    kxe: str = "false",
+    *,
+    ns: str = UOM,
+    **attributes: str,
+) -> Element:
+    """An element with text. A bool becomes true or false."""
+    element = etree.Element(f"{{{ns}}}{tag}", {"kb": kb, "kxe": kxe, **attributes})
+    if value is not None:
+        element.text = text_of(value)
+    return element
+
+
+def node(
+    tag: str,
+    *children: Element | None,
+    kb: str | None = "CUD",
+    group: str | None = None,
+    version: str | None = VERSION,
+    ns: str = UOM,
+    **attributes: str,
+) -> Element:
+    """An element with children and, as the captures have it, Metadata/Atom.
+
+    ``kb`` None leaves out kb and kxe, as members of a collection do;
+    ``version`` None leaves out schemaVersion and Metadata, as choices do.
+    """
+    element = etree.Element(f"{{{ns}}}{tag}")
+    if kb is not None:
+        element.set("kb", kb)
+        element.set("kxe", "false")
+    for name, value in attributes.items():
+        element.set(name, value)
+    if group is not None:
+        element.set("group", group)
+    if version is not None:
+        element.set("schemaVersion", version)
+        metadata = etree.SubElement(element, f"{{{ns}}}Metadata")
+        etree.SubElement(metadata, f"{{{ns}}}Atom")
+    element.extend([child for child in children if child is not None])
+    return element
+
+
+def link(href: str, tag: str = "link") -> Element:
+    """A reference within a list of them."""
+    space = ATOM if tag == "link" else UOM
+    return etree.Element(f"{{{space}}}{tag}", {"href": href, "rel": "related"})
+
+
+def reference(tag: str, href: str, kb: str = "CUD") -> Element:
+    """An element that is itself a reference."""
+    return etree.Element(
+        f"{{{UOM}}}{tag}", {"kb": kb, "kxe": "false", "href": href, "rel": "related"}
+    )
+
+
+def text_of(value: typing.Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.4f}".rstrip("0").rstrip(".") or "0"
+    return str(value)
+
+
+def stamp(element: Element, uuid: str, created: int) -> Element:
+    """Write an object's id into its Metadata (the element is a copy)."""
+    space = etree.QName(element).namespace
+    metadata = element.find(f"{{{space}}}Metadata")
+    if metadata is None:
+        metadata = etree.Element(f"{{{space}}}Metadata")
+        element.insert(0, metadata)
+    for child in list(metadata):
+        metadata.remove(child)
+    atom = etree.SubElement(metadata, f"{{{space}}}Atom")
+    etree.SubElement(atom, f"{{{space}}}AtomID").text = uuid
+    etree.SubElement(atom, f"{{{space}}}AtomCreated").text = str(created)
+    return element
+
+
+def parse(body: bytes, expected: str | None = None) -> Element:
+    """The root element of a request.
+
+    :raises MalformedXML: no XML, or another element than ``expected``.
+    """
+    try:
+        root = etree.fromstring(body, etree.XMLParser(**_PARSER_OPTIONS))
+    except etree.XMLSyntaxError as error:
+        raise MalformedXML(f"the body is not XML: {error}") from None
+    if expected is not None and name(root) != expected:
+        raise MalformedXML(f"the body is a {name(root)}, not a {expected}")
+    return root
+
+
+def name(element: Element) -> str:
+    return str(etree.QName(element).localname)
+
+
+def find(element: Element, path: str) -> Element | None:
+    """The first descendant by a path of local names of the element's namespace."""
+    space = etree.QName(element).namespace
+    return element.find("/".join(f"{{{space}}}{part}" for part in path.split("/")))
+
+
+def findall(element: Element, path: str) -> list[Element]:
+    space = etree.QName(element).namespace
+    return element.findall("/".join(f"{{{space}}}{part}" for part in path.split("/")))
+
+
+def value(element: Element, path: str, default: str = "") -> str:
+    found = find(element, path)
+    return default if found is None or found.text is None else found.text.strip()
+
+
+def href(element: Element, path: str) -> str:
+    found = find(element, path)
+    return "" if found is None else found.get("href", "")
+
+
+def copy_of(element: Element) -> Element:
+    return copy.deepcopy(element)
+
+
+def put(
+    element: Element, path: str, text: typing.Any, order: tuple[str, ...] = ()
+) -> None:
+    """Set the text of a child; a missing last part is made (kb ROR).
+
+    ``order`` says where it belongs among its siblings.
+    """
+    *parents, last = path.split("/")
+    home = find(element, "/".join(parents)) if parents else element
+    assert home is not None, path
+    found = find(home, last)
+    if found is None:
+        found = leaf(last, kb="ROR")
+        insert(home, found, order)
+    found.text = text_of(text)
+
+
+def remove(element: Element, path: str) -> None:
+    found = find(element, path)
+    if found is not None:
+        parent = found.getparent()
+        assert parent is not None
+        parent.remove(found)
+
+
+def insert(home: Element, child: Element, order: tuple[str, ...]) -> None:
+    """Put a child at its place by the order of names; unknown ones at the end."""
+    places = {tag: index for index, tag in enumerate(order)}
+    mine = places.get(name(child))
+    if mine is not None:
+        for index, other in enumerate(home):
+            if places.get(name(other), -1) > mine:
+                home.insert(index, child)
+                return
+    home.append(child)
+
+
+def view(element: Element, groups: frozenset[str] | None) -> Element:
+    """A copy with the elements of these groups and of none, at every level.
+
+    None is a request without ``group=``: what belongs to the costly groups is
+    left out (assumed).
+    """
+    result = copy_of(element)
+    for child in list(result.iter(etree.Element)):
+        wanted = child.get("group")
+        if wanted is None:
+            continue
+        shown = (
+            wanted not in _NOT_BY_DEFAULT
+            if groups is None
+            else "All" in groups or wanted in groups
+        )
+        parent = child.getparent()
+        if not shown and parent is not None:
+            parent.remove(child)
+    return result
+
+
+_NOT_BY_DEFAULT = frozenset({"Advanced", "EnergyManagement", "NVRAM", "TierThreshold"})
+
+
+def merge(
+    stored: Element,
+    posted: Element,
+    groups: frozenset[str] | None,
+    order: tuple[str, ...],
+) -> Element:
+    """What is stored after a POST of a view.
+
+    Elements that the view shows are replaced by the posted ones; those of
+    other groups stay as they are, byte by byte.
+    """
+    result = copy_of(stored)
+    visible = {name(child) for child in view(stored, groups)}
+    own_group = {name(c): c.get("group") for c in stored if c.get("group")}
+    for child in list(result):
+        if name(child) in visible and name(child) != "Metadata":
+            result.remove(child)
+    for child in posted:
+        tag = name(child)
+        if tag == "Metadata" or (tag in own_group and tag not in visible):
+            continue
+        addition = copy_of(child)
+        if tag in own_group:
+            addition.set("group", str(own_group[tag]))
+        insert(result, addition, order or tuple(name(c) for c in stored))
+    return result
+
+
+def serialise(element: Element) -> bytes:
+    """Without an XML declaration: the client parses text and refuses one."""
+    return etree.tostring(element, encoding="utf-8", xml_declaration=False)
+
+
+def wrap(element: Element) -> bytes:
+    """An object as the content of an entry: prefixed root, default namespace."""
+    tag, space = name(element), etree.QName(element).namespace
+    nsmap: dict[typing.Any, str] = {
+        tag: str(space),
+        None: str(space),
+        "ns2": "http://www.w3.org/XML/1998/namespace/k2",
+    }
+    attributes: dict[str, str] = {str(k): str(v) for k, v in element.attrib.items()}
+    root = etree.Element(f"{{{space}}}{tag}", attributes, nsmap=nsmap)
+    root.text = element.text
+    root.extend(copy_of(element))
+    return serialise(root)

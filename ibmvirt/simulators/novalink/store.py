@@ -1,0 +1,265 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Objects of one managed system, and what systems share."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+import threading
+import typing
+import uuid as uuids
+import zlib
+
+from ibmvirt.simulators.core import blobs, calls, world
+from ibmvirt.simulators.novalink.refusals import refuse
+from ibmvirt.simulators.novalink.schema import xml
+
+Groups = frozenset[str] | None
+# Rendered views that an object keeps: (content, ETag) by groups.
+Views = dict[Groups, tuple[bytes, str]]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SimObject:
+    """One version of a resource; ``parent`` is the key of its parent or ''.
+
+    ``blob`` names the content of a disk, ``blob_size`` is its bytes.
+    """
+
+    type: str
+    uuid: str
+    parent: str
+    element: xml.Element
+    created: int
+    blob: str = ""
+    views: Views = dataclasses.field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        return f"{self.type}/{self.uuid}"
+
+    def value(self, path: str, default: str = "") -> str:
+        return xml.value(self.element, path, default)
+
+    def changed(self, element: xml.Element) -> SimObject:
+        """The next version."""
+        return dataclasses.replace(self, element=element, views={})
+
+
+_VOLATILE = {"AtomCreated"}
+
+
+def describe(item: SimObject) -> typing.Any:
+    """An object for comparison: its elements as nested values."""
+    return {"blob": item.blob, "content": _plain(item.element)}
+
+
+def _plain(element: xml.Element) -> typing.Any:
+    children = [child for child in element if isinstance(child.tag, str)]
+    if not children:
+        return element.get("href") or (element.text or "").strip()
+    found: dict[str, typing.Any] = {}
+    for child in children:
+        tag = xml.name(child)
+        if tag in _VOLATILE or tag == "Metadata":
+            continue
+        if tag in found:
+            if not isinstance(found[tag], list):
+                found[tag] = [found[tag]]
+            found[tag].append(_plain(child))
+        else:
+            found[tag] = _plain(child)
+    return found
+
+
+class Fabric:
+    """What the systems of one process share: storage, contents, instruments."""
+
+    def __init__(
+        self, instruments: calls.Instruments, contents: blobs.Blobs, *, strict: bool
+    ) -> None:
+        self.instruments = instruments
+        self.blobs = contents
+        self.strict = strict
+        self.world = world.World()
+        # Clusters, pools, tiers and logical units belong to no one system.
+        self.shared = self.world.collection("shared", world.KEPT, describe)
+        self.counters = self.world.collection("counters", world.COUNTER)
+        self.systems: list[System] = []
+
+    def next_number(self, name: str, start: int = 1) -> int:
+        """Numbers that never come back."""
+        number = self.counters.get(name, start)
+        self.counters[name] = number + 1
+        return int(number)
+
+
+# Types that all systems of the fabric see.
+SHARED_TYPES = frozenset({"Cluster", "SharedStoragePool", "Tier", "LogicalUnit"})
+
+
+class System:
+    """One managed system: a collection of objects and ways to find them."""
+
+    def __init__(self, fabric: Fabric, name: str, serial: str) -> None:
+        self.fabric = fabric
+        self.name = name
+        self.serial = serial
+        self.machine_type = "8247"
+        self.model = "22L"
+        self.uuid = str(uuids.uuid5(uuids.NAMESPACE_DNS, f"{name}.ibmvirt"))
+        self.base_url = ""
+        self.objects = fabric.world.collection(f"system/{name}", world.KEPT, describe)
+        self.lock = fabric.world.lock
+        self.on_change: typing.Callable[[str, SimObject, str], None] = _ignore
+        self._created = itertools.count(1_700_000_000_000)
+        self._usage_lock = threading.Lock()
+
+    # -- reading ----------------------------------------------------------
+
+    def home(self, kind: str) -> world.Collection:
+        return self.fabric.shared if kind in SHARED_TYPES else self.objects
+
+    def get(self, kind: str, uuid: str) -> SimObject:
+        """:raises Refusal: there is none."""
+        found = self.find(kind, uuid)
+        if found is None:
+            raise refuse("not_found", type=kind, uuid=uuid)
+        return found
+
+    def find(self, kind: str, uuid: str) -> SimObject | None:
+        collection = self.home(kind)
+        found = collection.get(f"{kind}/{uuid}")
+        if found is None:
+            # Partition ids are sent in either case.
+            found = collection.get(f"{kind}/{uuid.upper()}") or collection.get(
+                f"{kind}/{uuid.lower()}"
+            )
+        return typing.cast("SimObject | None", found)
+
+    def all(self, kind: str, parent: str | None = None) -> list[SimObject]:
+        prefix = f"{kind}/"
+        return [
+            item
+            for key, item in list(self.home(kind).items())
+            if key.startswith(prefix) and (parent is None or item.parent == parent)
+        ]
+
+    def partitions(self) -> list[SimObject]:
+        return self.all("VirtualIOServer") + self.all("LogicalPartition")
+
+    def partition_by_id(self, number: str) -> SimObject | None:
+        for item in self.partitions():
+            if item.value("PartitionID") == number:
+                return item
+        return None
+
+    # -- links ------------------------------------------------------------
+
+    def url(self, *parts: str) -> str:
+        return "/".join([f"{self.base_url}/rest/api/uom", *parts])
+
+    def url_of(self, item: SimObject) -> str:
+        """The SELF link: below its parent, where it has one."""
+        if item.parent:
+            return self.url(*item.parent.split("/"), item.type, item.uuid)
+        return self.url(item.type, item.uuid)
+
+    def by_href(self, href: str) -> SimObject | None:
+        """The object that a link names, by its last type and UUID."""
+        match = re.search(r"/([A-Za-z]+)/([0-9A-Fa-f-]{36})(?:[?/]|$)(?!.*/)", href)
+        if match is None:
+            parts = href.split("?")[0].rstrip("/").split("/")
+            if len(parts) < 2:
+                return None
+            return self.find(parts[-2], parts[-1])
+        return self.find(match.group(1), match.group(2))
+
+    # -- writing (under the lock) -------------------------------------------
+
+    def add(
+        self,
+        kind: str,
+        element: xml.Element,
+        *,
+        parent: str = "",
+        uuid: str | None = None,
+        blob: str = "",
+    ) -> SimObject:
+        identity = uuid or str(uuids.uuid4())
+        created = next(self._created)
+        xml.stamp(element, identity, created)
+        item = SimObject(kind, identity, parent, element, created, blob)
+        self.home(kind)[item.key] = item
+        self.on_change("ADD_URI", item, "")
+        return item
+
+    def replace(self, item: SimObject, detail: str = "") -> SimObject:
+        """Store a new version; subscribers hear of it."""
+        self.home(item.type)[item.key] = item
+        self.on_change("MODIFY_URI", item, detail)
+        return item
+
+    def discard(self, item: SimObject) -> None:
+        del self.home(item.type)[item.key]
+        self.on_change("DELETE_URI", item, "")
+
+    # -- slots --------------------------------------------------------------
+
+    def used_slots(self, partition: SimObject) -> set[int]:
+        """Virtual slots of a partition that adapters occupy."""
+        number = partition.value("PartitionID")
+        used = {0, 1}
+        for adapter in self.all("ClientNetworkAdapter", partition.key):
+            used.add(int(adapter.value("VirtualSlotNumber", "0")))
+        for vios in self.all("VirtualIOServer"):
+            for path in (
+                "VirtualSCSIMappings/VirtualSCSIMapping",
+                "VirtualFibreChannelMappings/VirtualFibreChannelMapping",
+            ):
+                for mapping in xml.findall(vios.element, path):
+                    for side in ("ClientAdapter", "ServerAdapter"):
+                        owner = xml.value(mapping, f"{side}/LocalPartitionID")
+                        slot = xml.value(mapping, f"{side}/VirtualSlotNumber")
+                        if owner == number and slot:
+                            used.add(int(slot))
+        return used
+
+    def next_slot(
+        self, partition: SimObject, *, high: bool = False, taken: set[int] | None = None
+    ) -> int:
+        """The lowest free slot, or the highest (documented: 'high slots')."""
+        used = self.used_slots(partition) | (taken or set())
+        most = int(
+            partition.value("PartitionIOConfiguration/MaximumVirtualIOSlots", "64")
+        )
+        slots = range(most - 1, 1, -1) if high else range(2, most)
+        for slot in slots:
+            if slot not in used:
+                return slot
+        raise refuse("no_slot", id=partition.value("PartitionID"))
+
+    def location(self, partition_id: str, slot: int | str) -> str:
+        return (
+            f"U{self.machine_type}.{self.model}.{self.serial}-V{partition_id}-C{slot}"
+        )
+
+
+def _ignore(_kind: str, _item: SimObject, _detail: str) -> None:
+    """Until the event queue is there."""
+
+
+def etag(content: bytes) -> str:
+    return str(zlib.crc32(content) - (1 << 31))
