@@ -9,3 +9,13 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
+"""A simulator of NovaLink's REST API.
+
+``with NovaLinkSimulator() as simulator:`` starts one in a process of its own.
+"""
+
+from __future__ import annotations
+
+from ibmvirt.simulators.novalink.handle import NovaLinkSimulator
+
+__all__ = ["NovaLinkSimulator"]

@@ -1,0 +1,228 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""``ibmvirt-sim powervm``: a NovaLink in a process."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pathlib
+import secrets
+import ssl
+import typing
+
+from ibmvirt.simulators.core import admin, blobs, calls, http, process, tls
+from ibmvirt.simulators.novalink import (
+    auth,
+    events,
+    files,
+    generator,
+    inspection,
+    jobs,
+    registry,
+    server,
+    store,
+)
+
+# Simulated seconds by key, for the profile "realistic". These are estimates:
+# no source gives measured times.
+LATENCY = [
+    ("GET Event", 0.0, 0.0),
+    ("GET LogicalPartition/{id}/quick", 0.02, 0.05),
+    ("GET ManagedSystem", 0.1, 0.2),
+    ("POST VirtualIOServer", 2.0, 6.0),
+    ("GET VirtualIOServer", 0.3, 1.0),
+    ("PUT LogicalPartition", 0.3, 0.8),
+    ("PUT ManagedSystem", 1.0, 2.0),
+    ("PUT web/File/contents", 0.5, 1.0),
+    ("PUT", 0.3, 0.8),
+    ("POST", 0.3, 1.0),
+    ("DELETE", 0.2, 0.6),
+    ("GET", 0.05, 0.2),
+]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--systems", type=int, default=1, help="managed systems (default 1)")
+    add("--vioses", type=int, default=2, help="VIOSes of each (default 2)")
+    add("--lpars", type=int, default=0, help="LPARs of each (default 0)")
+    add("--no-ssp", action="store_true", help="no cluster and shared storage pool")
+    add("--no-rmc", action="store_true", help="no partition gets an RMC connection")
+    add("--strict", action="store_true", help="refuse what careless clients send")
+
+
+class Machine:
+    """Everything of one simulator process."""
+
+    def __init__(
+        self, arguments: argparse.Namespace, state: process.StateDirectory
+    ) -> None:
+        registry.load()
+        self.state = state
+        self.instruments = calls.Instruments(arguments.rate, arguments.latency)
+        self.instruments.latency.table = list(LATENCY)
+        self.blobs = blobs.Blobs(state.path / "blobs")
+        self.fabric = store.Fabric(
+            self.instruments, self.blobs, strict=arguments.strict
+        )
+        self.certificate: pathlib.Path | None = None
+        context: ssl.SSLContext | None = None
+        if arguments.tls:
+            context, self.certificate = tls.make(state.path)
+        host, _, port = arguments.listen.rpartition(":")
+        self.endpoints: list[server.Endpoint] = []
+        self.servers: list[http.Server] = []
+        for number in range(1, arguments.systems + 1):
+            system = store.System(self.fabric, f"sys{number}", f"21{number:03d}0A")
+            self.fabric.systems.append(system)
+            endpoint = self._endpoint(system)
+            address = (host or "127.0.0.1", int(port) + number - 1 if int(port) else 0)
+            serving = http.Server(address, endpoint.answer, context)
+            system.base_url = serving.url
+            self.endpoints.append(endpoint)
+            self.servers.append(serving)
+        generator.populate(
+            self.fabric,
+            generator.Options(
+                systems=arguments.systems,
+                vioses=arguments.vioses,
+                lpars=arguments.lpars,
+                ssp=not arguments.no_ssp,
+                rmc=not arguments.no_rmc,
+            ),
+        )
+        self._handlers()
+        control = admin.Admin(
+            "ibmvirt-sim powervm", self.instruments, self.fabric.world, self.blobs
+        )
+        inspection.add_routes(control, self.fabric)
+        self.admin = http.Server(("127.0.0.1", 0), control.answer)
+        self.fabric.world.check(self._left_open)
+        self.fabric.world.on_reset(self._after_reset)
+        self.fabric.world.mark()
+
+    def _endpoint(self, system: store.System) -> server.Endpoint:
+        queue = events.Queue(system)
+        sessions = auth.Sessions(
+            self.instruments.clock,
+            "padmin",
+            secrets.token_hex(8),
+            self.state.path,
+        )
+        return server.Endpoint(
+            system,
+            sessions,
+            queue,
+            jobs.Jobs(system, self.instruments),
+            files.Files(system),
+        )
+
+    def _handlers(self) -> None:
+        """Effects of fault rules that only this simulator can carry out."""
+        handlers = self.instruments.handlers
+
+        def expire(_effect: calls.Effect, _call: calls.Call) -> None:
+            for endpoint in self.endpoints:
+                endpoint.sessions.expire()
+
+        def restart(effect: calls.Effect, call: calls.Call) -> None:
+            self.restart()
+            raise calls.Broken("drop")
+
+        def event(effect: calls.Effect, _call: calls.Call) -> None:
+            for endpoint in self.endpoints:
+                endpoint.queue.add(
+                    str(effect.get("event", "MODIFY_URI")), str(effect.get("data", ""))
+                )
+
+        handlers.update(expire_token=expire, restart=restart, event=event)
+
+    def restart(self) -> None:
+        """As a restart of NovaLink's service: objects stay, sessions do not."""
+        for endpoint in self.endpoints:
+            endpoint.sessions.expire()
+            endpoint.queue.forget_clients()
+            endpoint.jobs.clear()
+            endpoint.files.clear()
+
+    def _after_reset(self) -> None:
+        for endpoint in self.endpoints:
+            endpoint.jobs.clear()
+            endpoint.files.clear()
+            # A client's caches are of another world now.
+            endpoint.queue.add("CACHE_CLEARED", "")
+
+    def _left_open(self) -> list[str]:
+        found = []
+        for endpoint in self.endpoints:
+            name = endpoint.system.name
+            found += [
+                f"{name}: job {text} was not deleted" for text in endpoint.jobs.left()
+            ]
+            found += [f"{name}: file {text} is open" for text in endpoint.files.left()]
+        return found
+
+    def start(self) -> None:
+        for serving in self.servers:
+            serving.start()
+        self.admin.start()
+
+    def stop(self) -> None:
+        self.instruments.rules.delete()
+        for endpoint in self.endpoints:
+            endpoint.queue.close()
+        for serving in [*self.servers, self.admin]:
+            serving.stop()
+
+    def ready(self) -> dict[str, typing.Any]:
+        return {
+            "pid": os.getpid(),
+            "admin_url": self.admin.url,
+            "certificate": str(self.certificate) if self.certificate else None,
+            "systems": [
+                {
+                    "name": endpoint.system.name,
+                    "uuid": endpoint.system.uuid,
+                    "url": endpoint.system.base_url,
+                    "username": endpoint.sessions.user,
+                    "password": endpoint.sessions.password,
+                }
+                for endpoint in self.endpoints
+            ],
+        }
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until SIGTERM or Ctrl-C."""
+    state = process.StateDirectory(arguments.state_dir)
+    try:
+        machine = Machine(arguments, state)
+        machine.start()
+        ready = machine.ready()
+        first = ready["systems"][0]
+        exports = {
+            "IBMVIRT_SIM_PID": str(ready["pid"]),
+            "IBMVIRT_SIM_ADMIN_URL": ready["admin_url"],
+            "NOVALINK_URL": first["url"],
+            "NOVALINK_USER": first["username"],
+            "NOVALINK_PASSWORD": first["password"],
+        }
+        if ready["certificate"]:
+            exports["NOVALINK_CA_FILE"] = ready["certificate"]
+        process.announce(exports, ready, arguments.ready_file)
+        process.wait_for_end()
+        machine.stop()
+    finally:
+        state.close()
+    return 0

@@ -1,0 +1,132 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the admin API shows of disks and guests."""
+
+from __future__ import annotations
+
+import typing
+
+from ibmvirt.simulators.core import admin, http
+from ibmvirt.simulators.novalink import store
+from ibmvirt.simulators.novalink.objects import scsi_mapping, volume_group
+from ibmvirt.simulators.novalink.schema import xml
+
+
+def add_routes(control: admin.Admin, fabric: store.Fabric) -> None:
+    control.route("GET", "disks/([^/]+)", lambda name, *_q: disk(fabric, name))
+    control.route("GET", "guests/([^/]+)", lambda name, *_q: guest(fabric, name))
+    control.route("GET", "guests", lambda *_q: guests(fabric))
+
+
+def disk(fabric: store.Fabric, name: str) -> http.Response:
+    """The bytes of a logical unit, virtual disk or medium, by name or UDID.
+
+    :raises KeyError: there is none, or it has no contents.
+    """
+    blob = _blob(fabric, name)
+    if not blob:
+        raise KeyError(name)
+    return http.Response(
+        200,
+        fabric.blobs.open(blob),
+        {"Content-Type": "application/octet-stream"},
+        length=fabric.blobs.size(blob),
+    )
+
+
+def _blob(fabric: store.Fabric, name: str) -> str:
+    for item in fabric.shared.values():
+        if item.type == "LogicalUnit" and name in (
+            item.value("UnitName"),
+            item.value("UniqueDeviceID"),
+        ):
+            return str(item.blob)
+    for system in fabric.systems:
+        for group in system.all("VolumeGroup"):
+            for kind in ("disk", "media"):
+                found = volume_group.blob_of(group, kind, name)
+                if found:
+                    return found
+    return ""
+
+
+def _lpar(fabric: store.Fabric, name: str) -> tuple[store.System, store.SimObject]:
+    for system in fabric.systems:
+        for item in system.all("LogicalPartition"):
+            if name.upper() in (item.uuid.upper(), item.value("PartitionName").upper()):
+                return system, item
+    raise KeyError(name)
+
+
+def guests(fabric: store.Fabric) -> list[dict[str, typing.Any]]:
+    return [
+        describe(system, item)
+        for system in fabric.systems
+        for item in system.all("LogicalPartition")
+    ]
+
+
+def guest(fabric: store.Fabric, name: str) -> dict[str, typing.Any]:
+    """What a partition has: its state, adapters, disks and media."""
+    return describe(*_lpar(fabric, name))
+
+
+def describe(system: store.System, item: store.SimObject) -> dict[str, typing.Any]:
+    adapters = [
+        {
+            "mac": adapter.value("MACAddress"),
+            "vlan": int(adapter.value("PortVLANID", "1")),
+            "slot": int(adapter.value("VirtualSlotNumber")),
+            "switch": _switch_name(system, adapter.value("VirtualSwitchID")),
+        }
+        for adapter in system.all("ClientNetworkAdapter", item.key)
+    ]
+    storage = []
+    number = item.value("PartitionID")
+    for vios in system.all("VirtualIOServer"):
+        path = "VirtualSCSIMappings/VirtualSCSIMapping"
+        for mapping in xml.findall(vios.element, path):
+            if xml.value(mapping, "ClientAdapter/LocalPartitionID") != number:
+                continue
+            found = scsi_mapping.storage_of(mapping)
+            if found is not None:
+                kind, _, name = scsi_mapping.storage_id(found).partition("/")
+                storage.append(
+                    {
+                        "vios": vios.value("PartitionName"),
+                        "kind": kind,
+                        "id": name,
+                        "name": xml.value(mapping, "ServerAdapter/BackingDeviceName"),
+                    }
+                )
+    return {
+        "system": system.name,
+        "uuid": item.uuid,
+        "name": item.value("PartitionName"),
+        "id": int(number),
+        "type": item.value("PartitionType"),
+        "state": item.value("PartitionState"),
+        "rmc": item.value("ResourceMonitoringControlState"),
+        "memory_mib": int(
+            float(item.value("PartitionMemoryConfiguration/DesiredMemory"))
+        ),
+        "adapters": adapters,
+        "storage": storage,
+    }
+
+
+def _switch_name(system: store.System, number: str) -> str:
+    for switch in system.all("VirtualSwitch"):
+        if switch.value("SwitchID") == number:
+            return switch.value("SwitchName")
+    return ""

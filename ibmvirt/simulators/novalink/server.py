@@ -1,0 +1,484 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""One managed system's REST API over HTTP."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing
+import uuid as uuids
+
+from ibmvirt.simulators.core import calls, http
+from ibmvirt.simulators.novalink import atom, auth, events, files, jobs, store, views
+from ibmvirt.simulators.novalink.objects import base
+from ibmvirt.simulators.novalink.refusals import Refusal, refuse
+from ibmvirt.simulators.novalink.schema import xml
+
+_ROOT = "/rest/api/"
+_UUID = re.compile(r"^[0-9A-Fa-f]{8}-[0-9A-Fa-f-]{27}$")
+_SEARCH = re.compile(r"^\((\w+)(==|!=)'(.*)'\)$")
+# X-MC-Type tells the client that this is a NovaLink and not an HMC.
+_LOGON = {
+    "Content-Type": "application/vnd.ibm.powervm.web+xml; type=LogonResponse",
+    "X-MC-Type": "PVM",
+}
+
+
+class Endpoint:
+    """Answers requests to one system."""
+
+    def __init__(
+        self,
+        system: store.System,
+        sessions: auth.Sessions,
+        queue: events.Queue,
+        job_list: jobs.Jobs,
+        file_list: files.Files,
+    ) -> None:
+        self.system = system
+        self.sessions = sessions
+        self.queue = queue
+        self.jobs = job_list
+        self.files = file_list
+        self._in = system.fabric.instruments
+
+    # -- a call through its phases -----------------------------------------
+
+    def answer(self, request: http.Request) -> http.Response:
+        call = self._in.call(
+            layer="rest",
+            system=self.system.name,
+            verb=request.verb,
+            key=f"{request.verb} {template(request.path)}{_group_text(request)}",
+            group=request.query.get("group"),
+            target=_target(request.path),
+            memento=request.headers.get("X-Audit-Memento"),
+        )
+        try:
+            response = self._answer(request, call)
+            call.after()
+        except calls.Refused as refused:
+            response = self._error(self._by_rule(refused.effect), request)
+        except Refusal as error:
+            response = self._error(error, request)
+        except xml.MalformedXML as error:
+            refusal = refuse("malformed", detail=str(error))
+            response = self._error(refusal, request)
+        except calls.Broken as broken:
+            call.answered(0, 0, "dropped" if broken.how == "drop" else broken.how)
+            raise
+        call.record["received"] = request.received
+        call.answered(response.status, response.length or 0)
+        return response
+
+    def _error(self, refusal: Refusal, request: http.Request) -> http.Response:
+        return http.Response(
+            refusal.status, atom.error(refusal, request.path), atom.TYPE
+        )
+
+    @staticmethod
+    def _by_rule(effect: dict[str, typing.Any]) -> Refusal:
+        """What a fault rule wants to be answered."""
+        if effect["kind"] == "busy":
+            return refuse("busy")
+        if effect["kind"] == "etag":
+            return refuse("etag", type="object", uuid="")
+        status = int(effect.get("status", 500))
+        return Refusal(status, str(effect.get("message", "Unexpected error occurred.")))
+
+    def _answer(self, request: http.Request, call: calls.Call) -> http.Response:
+        if not request.path.startswith(_ROOT):
+            raise refuse("unknown_path", path=request.path)
+        parts = [p for p in request.path[len(_ROOT) :].split("/") if p]
+        if parts[:2] == ["web", "Logon"]:
+            return self._logon(request, call)
+        session = self.sessions.check(request.headers.get("X-API-Session"))
+        call.record["user"] = session.user
+        if parts[:1] == ["web"]:
+            return self._web(request, call, parts[1:])
+        if parts[:1] == ["uom"] and len(parts) > 1:
+            return self._uom(request, call, parts[1:])
+        raise refuse("unknown_path", path=request.path)
+
+    # -- web ---------------------------------------------------------------
+
+    def _logon(self, request: http.Request, call: calls.Call) -> http.Response:
+        if request.verb == "DELETE":
+            call.before()
+            self.sessions.logoff(request.headers.get("X-API-Session"))
+            return http.Response(204)
+        if request.verb != "PUT":
+            raise refuse("verb", verb=request.verb, path=request.path)
+        body = request.body()
+        call.before()
+        _token, answer = self.sessions.logon(body)
+        call.committed()
+        return http.Response(200, b'<?xml version="1.0"?>' + answer, _LOGON)
+
+    def _web(
+        self, request: http.Request, call: calls.Call, parts: list[str]
+    ) -> http.Response:
+        if parts == ["File"] and request.verb == "PUT":
+            body = request.body()
+            xml.parse(body, "File")
+            call.before()
+            with self.system.lock:
+                file = self.files.create(body)
+            call.committed()
+            return self._file(file)
+        if len(parts) == 3 and parts[:2] == ["File", "contents"]:
+            return self._contents(request, call, parts[2])
+        if len(parts) == 2 and parts[0] == "File":
+            if request.verb == "GET":
+                call.before()
+                return self._file(self.files.get(parts[1]))
+            if request.verb == "DELETE":
+                call.before()
+                self.files.delete(parts[1])
+                call.committed()
+                return http.Response(204)
+        raise refuse("verb", verb=request.verb, path=request.path)
+
+    def _file(self, file: files.File) -> http.Response:
+        href = f"{self.system.base_url}/rest/api/web/File/{file.uuid}"
+        body = atom.entry("File", file.uuid, href, xml.wrap(file.element), space="web")
+        return http.Response(200, body, {**atom.TYPE, "ETag": "1"})
+
+    def _contents(
+        self, request: http.Request, call: calls.Call, uuid: str
+    ) -> http.Response:
+        if request.verb in ("PUT", "POST"):
+            file, blob, size = self.files.receive(uuid, request.stream())
+            call.before()
+            with self.system.fabric.world.transaction():
+                self.files.keep(file, blob, size)
+            call.committed()
+            return http.Response(204)
+        if request.verb == "GET":
+            call.before()
+            file = self.files.get(uuid)
+            blobs = self.system.fabric.blobs
+            if not file.blob:
+                raise refuse("not_found", type="contents", uuid=uuid)
+            return http.Response(
+                200,
+                blobs.open(file.blob),
+                {"Content-Type": "application/octet-stream"},
+                length=blobs.size(file.blob),
+            )
+        raise refuse("verb", verb=request.verb, path=request.path)
+
+    # -- uom ---------------------------------------------------------------
+
+    def _uom(
+        self, request: http.Request, call: calls.Call, parts: list[str]
+    ) -> http.Response:
+        if parts[0] == "jobs":
+            return self._job(request, call, parts[1:])
+        if parts[0] == "Event":
+            return self._event(request, call)
+        if "do" in parts:
+            return self._operation(request, call, parts)
+        if "quick" in parts:
+            return self._quick(request, call, parts)
+        if len(parts) == 3 and parts[1] == "search":
+            return self._search(request, call, parts[0], parts[2])
+        parent, kind, uuid = self._resolve(parts)
+        noun = base.noun_of(kind)
+        groups = views.groups_of(request.query.get("group"), noun)
+        if request.verb not in noun.VERBS:
+            raise refuse("verb", verb=request.verb, path=request.path)
+        if uuid is None:
+            if request.verb == "PUT":
+                return self._create(request, call, noun, parent)
+            if request.verb == "GET":
+                return self._feed(call, noun, parent, groups)
+            raise refuse("verb", verb=request.verb, path=request.path)
+        if request.verb == "GET":
+            return self._get(request, call, noun, uuid, groups)
+        if request.verb == "POST":
+            return self._update(request, call, noun, uuid, groups)
+        if request.verb == "DELETE":
+            return self._delete(request, call, noun, uuid)
+        raise refuse("verb", verb=request.verb, path=request.path)
+
+    def _resolve(
+        self, parts: list[str]
+    ) -> tuple[store.SimObject | None, str, str | None]:
+        """Parent, type and UUID of a path of Type[/uuid[/Type[/uuid]]]."""
+        if len(parts) > 4:
+            raise refuse("unknown_path", path="/".join(parts))
+        kind, uuid = parts[0], parts[1] if len(parts) > 1 else None
+        noun = base.noun_of(kind)
+        if len(parts) < 3:
+            if "" not in noun.PARENTS:
+                raise refuse("unknown_path", path="/".join(parts))
+            return None, kind, uuid
+        assert uuid is not None
+        parent = self.system.get(kind, uuid)
+        child = base.noun_of(parts[2])
+        if kind not in child.PARENTS:
+            raise refuse("unknown_path", path="/".join(parts))
+        return parent, parts[2], parts[3] if len(parts) > 3 else None
+
+    def _rendered(
+        self, noun: base.Noun, item: store.SimObject, groups: store.Groups
+    ) -> tuple[bytes, str]:
+        return views.rendered(self.system, noun, item, groups)
+
+    def _get(
+        self,
+        request: http.Request,
+        call: calls.Call,
+        noun: base.Noun,
+        uuid: str,
+        groups: store.Groups,
+    ) -> http.Response:
+        call.before()
+        item = self.system.get(noun.TYPE, uuid)
+        content, tag = self._rendered(noun, item, groups)
+        if request.headers.get("If-None-Match") == tag:
+            return http.Response(304, b"", {"ETag": tag})
+        return self._entry(item, content, tag, request.query.get("group"))
+
+    def _entry(
+        self, item: store.SimObject, content: bytes, tag: str, group: str | None
+    ) -> http.Response:
+        body = atom.entry(item.type, item.uuid, self._href(item, group), content)
+        return http.Response(200, body, {**atom.TYPE, "ETag": tag})
+
+    def _href(self, item: store.SimObject, group: str | None) -> str:
+        suffix = f"?group={group}" if group is not None else ""
+        return self.system.url_of(item) + suffix
+
+    def _feed(
+        self,
+        call: calls.Call,
+        noun: base.Noun,
+        parent: store.SimObject | None,
+        groups: store.Groups,
+    ) -> http.Response:
+        call.before()
+        members = noun.members(self.system, parent)
+        if not members:
+            return http.Response(204)
+        group = call.record["group"]
+        rendered = []
+        for item in members:
+            content, tag = self._rendered(noun, item, groups)
+            href = self._href(item, group)
+            rendered.append(
+                atom.entry(item.type, item.uuid, href, content, etag=tag, member=True)
+            )
+        href = self.system.url(noun.TYPE)
+        body = atom.feed(str(uuids.uuid4()), href, rendered)
+        return http.Response(200, body, atom.TYPE)
+
+    def _body(self, request: http.Request, noun: base.Noun) -> xml.Element:
+        posted = xml.parse(request.body(), noun.TYPE)
+        views.check_strict(self.system, request, noun, posted)
+        return posted
+
+    def _create(
+        self,
+        request: http.Request,
+        call: calls.Call,
+        noun: base.Noun,
+        parent: store.SimObject | None,
+    ) -> http.Response:
+        posted = self._body(request, noun)
+        call.before()
+        with self.system.fabric.world.transaction():
+            item = noun.create(self.system, parent, posted)
+        call.committed()
+        content, tag = self._rendered(noun, item, None)
+        return self._entry(item, content, tag, None)
+
+    def _update(
+        self,
+        request: http.Request,
+        call: calls.Call,
+        noun: base.Noun,
+        uuid: str,
+        groups: store.Groups,
+    ) -> http.Response:
+        posted = self._body(request, noun)
+        call.before()
+        with self.system.fabric.world.transaction():
+            item = self._matching(request, noun, uuid, groups)
+            item = noun.update(self.system, item, posted, groups)
+        call.committed()
+        content, tag = self._rendered(noun, item, groups)
+        return self._entry(item, content, tag, request.query.get("group"))
+
+    def _matching(
+        self, request: http.Request, noun: base.Noun, uuid: str, groups: store.Groups
+    ) -> store.SimObject:
+        """The object, if it is still as the client read it (under the lock)."""
+        item = self.system.get(noun.TYPE, uuid)
+        expected = request.headers.get("If-Match")
+        if expected is not None and expected != self._rendered(noun, item, groups)[1]:
+            raise refuse("etag", type=noun.TYPE, uuid=uuid)
+        return item
+
+    def _delete(
+        self, request: http.Request, call: calls.Call, noun: base.Noun, uuid: str
+    ) -> http.Response:
+        call.before()
+        with self.system.fabric.world.transaction():
+            # A client has one ETag and DELETE has no groups: not compared.
+            noun.delete(self.system, self.system.get(noun.TYPE, uuid))
+        call.committed()
+        return http.Response(204)
+
+    def _search(
+        self, request: http.Request, call: calls.Call, kind: str, text: str
+    ) -> http.Response:
+        noun = base.noun_of(kind)
+        match = _SEARCH.match(text)
+        if match is None or match.group(1) not in noun.SEARCH:
+            raise refuse("malformed", detail=f"search {text} of {kind}")
+        call.before()
+        key, sign, wanted = match.groups()
+        groups = views.groups_of(request.query.get("group"), noun)
+        found = [
+            item
+            for item in self.system.all(kind)
+            if (item.value(key) == wanted) == (sign == "==")
+        ]
+        if not found:
+            return http.Response(204)
+        entries = []
+        for item in found:
+            content, tag = self._rendered(noun, item, groups)
+            href = self._href(item, request.query.get("group"))
+            entries.append(
+                atom.entry(kind, item.uuid, href, content, etag=tag, member=True)
+            )
+        body = atom.feed(str(uuids.uuid4()), self.system.url(kind), entries)
+        return http.Response(200, body, atom.TYPE)
+
+    def _quick(
+        self, request: http.Request, call: calls.Call, parts: list[str]
+    ) -> http.Response:
+        place = parts.index("quick")
+        name = parts[place + 1] if len(parts) > place + 1 else None
+        if request.verb != "GET" or len(parts) > place + 2:
+            raise refuse("verb", verb=request.verb, path=request.path)
+        parent, kind, uuid = self._resolve(parts[:place])
+        noun = base.noun_of(kind)
+        call.before()
+        if uuid is None:
+            members = noun.members(self.system, parent)
+            value: typing.Any = [noun.quick(self.system, m) for m in members]
+        else:
+            value = noun.quick(self.system, self.system.get(kind, uuid))
+            if name not in (None, "All"):
+                if name not in value:
+                    raise refuse("unknown_path", path=request.path)
+                value = value[name]
+        body = json.dumps(value).encode()
+        return http.Response(200, body, {"Content-Type": "application/json"})
+
+    # -- jobs and events ------------------------------------------------------
+
+    def _operation(
+        self, request: http.Request, call: calls.Call, parts: list[str]
+    ) -> http.Response:
+        if len(parts) == 6:
+            # Below a managed system, as some clients write it.
+            parts = parts[2:]
+        if len(parts) != 4 or parts[2] != "do":
+            raise refuse("unknown_path", path=request.path)
+        kind, uuid, _do, name = parts
+        if request.verb == "GET":
+            call.before()
+            body = self.jobs.template(kind, uuid, name)
+            return http.Response(200, body, {**atom.TYPE, "ETag": "0"})
+        if request.verb != "PUT":
+            raise refuse("verb", verb=request.verb, path=request.path)
+        posted = xml.parse(request.body(), "JobRequest")
+        call.before()
+        job = self.jobs.submit(kind, uuid, name, posted, call)
+        call.committed()
+        return http.Response(200, self.jobs.render(job), {**atom.TYPE, "ETag": "0"})
+
+    def _job(
+        self, request: http.Request, call: calls.Call, parts: list[str]
+    ) -> http.Response:
+        if not parts:
+            raise refuse("unknown_path", path=request.path)
+        call.before()
+        if request.verb == "POST" and parts[1:] == ["cancel"]:
+            self.jobs.cancel(parts[0])
+            call.committed()
+            return http.Response(204)
+        if request.verb == "DELETE":
+            self.jobs.delete(parts[0])
+            call.committed()
+            return http.Response(204)
+        if request.verb == "GET":
+            body = self.jobs.render(self.jobs.get(parts[0]))
+            return http.Response(200, body, {**atom.TYPE, "ETag": "0"})
+        raise refuse("verb", verb=request.verb, path=request.path)
+
+    def _event(self, request: http.Request, call: calls.Call) -> http.Response:
+        if request.verb == "PUT":
+            posted = xml.parse(request.body(), "Event")
+            call.before()
+            kind = xml.value(posted, "EventType", "CUSTOM_CLIENT_EVENT")
+            data = xml.value(posted, "EventData")
+            detail = xml.value(posted, "EventDetail")
+            self.queue.add(kind, data, detail)
+            call.committed()
+            uuid = str(uuids.uuid4())
+            body = atom.entry(
+                "Event", uuid, self.system.url("Event", uuid), xml.wrap(posted)
+            )
+            return http.Response(200, body, {**atom.TYPE, "ETag": "0"})
+        if request.verb != "GET":
+            raise refuse("verb", verb=request.verb, path=request.path)
+        client = request.query.get("QUEUE_APPLICATIONID", "")
+        if not client:
+            raise refuse("malformed", detail="QUEUE_APPLICATIONID is missing")
+        call.before()
+        found = self.queue.poll(client)
+        if not found:
+            return http.Response(204)
+        entries = [self.queue.render(event) for event in found]
+        body = atom.feed(str(uuids.uuid4()), self.system.url("Event"), entries)
+        return http.Response(200, body, atom.TYPE)
+
+
+def template(path: str) -> str:
+    """The path of a request with its ids left out, for the journal's key."""
+    short = path.removeprefix(f"{_ROOT}uom/").removeprefix(_ROOT)
+    parts: list[str] = []
+    for part in short.split("/"):
+        if _UUID.match(part) or (parts[-1:] == ["jobs"] and part.isdigit()):
+            part = "{id}"
+        elif parts[-1:] == ["search"]:
+            part = re.sub(r"'.*'", "'{value}'", part)
+        parts.append(part)
+    return "/".join(parts)
+
+
+def _target(path: str) -> str | None:
+    found = [part for part in path.split("/") if _UUID.match(part)]
+    return found[-1] if found else None
+
+
+def _group_text(request: http.Request) -> str:
+    group = request.query.get("group")
+    return f"?group={group}" if group not in (None, "None") else ""
