@@ -160,8 +160,17 @@ class Networks(abc.ABC):
         """Plug new ports; one that is plugged already stays."""
 
     @abc.abstractmethod
-    def unplug(self, guest: plan.GuestRef | None, vifs: tuple[plan.Vif, ...]) -> None:
+    def unplug(
+        self,
+        guest: plan.GuestRef | None,
+        vifs: tuple[plan.Vif, ...],
+        *,
+        removing: bool = False,
+    ) -> None:
         """Remove ports; silent about those that are gone.
+
+        ``removing``: the guest itself is removed next, and with it whatever
+        of the ports belongs to it.
 
         ``guest`` None: it is gone, and its adapters with it; what is kept
         elsewhere (trunk adapters, grants) is removed all the same.

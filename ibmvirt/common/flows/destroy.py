@@ -44,7 +44,7 @@ def build(destroy: plan.Destroy, backend: capability.Backend) -> linear_flow.Flo
 
     def unplug(guest: plan.GuestRef | None) -> None:
         if destroy.vifs and destroy.destroy_vifs:
-            backend.networks.unplug(guest, destroy.vifs)
+            backend.networks.unplug(guest, destroy.vifs, removing=True)
 
     flow.add(step.Step("unplug the networks", unplug, requires=["guest"]))
 

@@ -132,7 +132,7 @@ def _plug(spawn: plan.Spawn, backend: capability.Backend, tools: Tools) -> step.
         tools.plug_and_wait(vifs, lambda: backend.networks.plug(guest, vifs))
 
     def unplug(guest: plan.GuestRef, result: typing.Any) -> None:
-        backend.networks.unplug(guest, vifs)
+        backend.networks.unplug(guest, vifs, removing=True)
 
     return step.Step(
         "plug the networks", plug, revert=unplug, requires=["guest"], provides="plugged"

@@ -1,0 +1,200 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Disks as logical units of a shared storage pool.
+
+An image is a logical unit that all hosts share; a boot disk is its linked
+clone. Names are those of nova-powervm, so that its images are used on.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import typing
+
+from pypowervm import exceptions as pypowervm
+from pypowervm import util
+from pypowervm.wrappers import storage as storage_wrapper
+
+from ibmvirt.common import capability, exceptions, plan
+from ibmvirt.powervm.disks import image_upload
+from ibmvirt.powervm.rest import errors, topology
+
+LOG = logging.getLogger(__name__)
+
+KIND = "LogicalUnit"
+_MIB_PER_GB = 1024
+_PREFIXES = {"root": "boot", "ephemeral": "eph", "swap": "swap"}
+
+
+def disk_name(server: plan.Server, disk: plan.DiskSpec) -> str:
+    """The name of a server's logical unit: boot_<name>_<start of the UUID>."""
+    index = "" if disk.role == "root" else str(disk.index)
+    prefix = f"{_PREFIXES[disk.role]}{index}_"
+    return str(
+        util.sanitize_file_name_for_api(
+            server.name, prefix=prefix, suffix=f"_{server.uuid[:8]}"
+        )
+    )
+
+
+def image_name(image: plan.Image) -> str:
+    """The name of an image's logical unit: image_<name>_<checksum>."""
+    suffix = f"_{image.checksum or image.id.replace('-', '')}"
+    return str(
+        util.sanitize_file_name_for_api(image.name, prefix="image_", suffix=suffix)
+    )
+
+
+class SharedPool(capability.Disks):
+    """Logical units of one tier."""
+
+    def __init__(self, adapter: typing.Any, places: topology.Topology) -> None:
+        self._adapter = adapter
+        self._topology = places
+        self._lock = threading.Lock()
+        self._images: dict[str, str] = {}
+        self._uploads: dict[str, threading.Lock] = {}
+
+    # -- images -----------------------------------------------------------
+
+    def prepare_image(self, image: plan.Image, source: capability.ImageSource) -> str:
+        """The UDID of the image's logical unit, uploaded if it is not there."""
+        name = image_name(image)
+        with self._lock:
+            known = self._images.get(name)
+            mine = self._uploads.setdefault(name, threading.Lock())
+        if known is not None:
+            return known
+        with mine:
+            with self._lock:
+                known = self._images.get(name)
+            if known is None:
+                known = image_upload.Upload(
+                    self._adapter,
+                    self._topology.tier(),
+                    self._topology.active_vioses()[0],
+                    name,
+                ).run(source)
+                with self._lock:
+                    self._images[name] = known
+            return known
+
+    def _forget_image(self, udid: str) -> None:
+        with self._lock:
+            self._images = {n: u for n, u in self._images.items() if u != udid}
+
+    # -- disks ------------------------------------------------------------
+
+    def create(
+        self,
+        server: plan.Server,
+        disks: tuple[plan.DiskSpec, ...],
+        image_key: str | None,
+    ) -> tuple[plan.DiskRef, ...]:
+        made: list[plan.DiskRef] = []
+        for disk in disks:
+            made.append(self._create(server, disk, image_key))
+        return tuple(made)
+
+    def _create(
+        self, server: plan.Server, disk: plan.DiskSpec, image_key: str | None
+    ) -> plan.DiskRef:
+        name = disk_name(server, disk)
+        size = math.ceil(disk.size_mib / _MIB_PER_GB)
+        clone = image_key if disk.image is not None else None
+        if disk.image is not None:
+            needed = math.ceil(disk.image.size / (1 << 30))
+            size = max(size, needed, disk.image.min_disk_gb, 1)
+        what = f"create the disk {name} of {size} GB"
+        with errors.attempting(what):
+            try:
+                unit = self._put(name, size, clone)
+            except (pypowervm.ConnectionError, pypowervm.TimeoutError):
+                # The answer is lost; its name is ours alone.
+                found = [u for u in self._feed() if u.name == name]
+                if not found:
+                    raise
+                unit = found[0]
+            except pypowervm.HttpError:
+                if clone is not None:
+                    # The image may have been removed by somebody else.
+                    self._forget_image(clone)
+                raise
+        return _ref(unit, disk.role)
+
+    def _put(self, name: str, size: int, clone: str | None) -> typing.Any:
+        tier = self._topology.tier()
+        unit = storage_wrapper.LUEnt.bld(self._adapter, name, size, thin=True)
+        if clone is not None:
+            # The wrapper takes the image's wrapper; its UDID is all it uses.
+            unit._cloned_from_udid(clone)
+        return unit.create(parent_type=storage_wrapper.Tier, parent_uuid=tier.uuid)
+
+    def _feed(self) -> list[typing.Any]:
+        tier = self._topology.tier()
+        found: list[typing.Any] = storage_wrapper.LUEnt.get(
+            self._adapter,
+            parent_type=storage_wrapper.Tier,
+            parent_uuid=tier.uuid,
+        )
+        return found
+
+    def leftovers(self, server: plan.Server) -> tuple[plan.DiskRef, ...]:
+        tail = f"_{server.uuid[:8]}"
+        roots = [
+            disk_name(server, plan.DiskSpec(role, index, 0))
+            for role in _PREFIXES
+            for index in range(1 if role == "root" else 8)
+        ]
+        with errors.attempting(f"look for disks of {server.name}"):
+            found = self._feed()
+        return tuple(
+            _ref(unit, unit.name.split("_", 1)[0])
+            for unit in found
+            if unit.name.endswith(tail) and unit.name in roots
+        )
+
+    def delete(self, disks: tuple[plan.DiskRef, ...]) -> None:
+        """Remove logical units; those that are gone are no error."""
+        first: Exception | None = None
+        for disk in disks:
+            try:
+                self._delete(disk)
+            except exceptions.IBMVirtError as error:
+                LOG.warning("%s", error)
+                first = first or error
+        if first is not None:
+            raise first
+
+    def _delete(self, disk: plan.DiskRef) -> None:
+        tier = self._topology.tier()
+        with errors.attempting(f"delete the disk {disk.name}"):
+            uuid = disk.extra.get("uuid")
+            if uuid is None:
+                same = [u for u in self._feed() if u.udid == disk.id]
+                if not same:
+                    return
+                uuid = same[0].uuid
+            try:
+                self._adapter.delete("Tier", tier.uuid, "LogicalUnit", uuid)
+            except pypowervm.HttpNotFound:
+                return
+            except (pypowervm.ConnectionError, pypowervm.TimeoutError):
+                if any(unit.udid == disk.id for unit in self._feed()):
+                    raise
+
+
+def _ref(unit: typing.Any, role: str) -> plan.DiskRef:
+    return plan.DiskRef(KIND, unit.udid, unit.name, role, {"uuid": unit.uuid})

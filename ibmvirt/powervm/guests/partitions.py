@@ -1,0 +1,197 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Partitions: defined, found, started and stopped."""
+
+from __future__ import annotations
+
+import collections.abc
+import typing
+
+from nova.compute import power_state
+from pypowervm import exceptions as pypowervm
+from pypowervm import util
+from pypowervm.utils import lpar_builder
+from pypowervm.utils import uuid as uuid_utils
+from pypowervm.wrappers import logical_partition
+
+from ibmvirt.common import capability, exceptions, plan
+from ibmvirt.powervm import lpar_cache
+from ibmvirt.powervm.guests import power, spec
+from ibmvirt.powervm.rest import errors, topology
+
+# State of the REST API -> Nova's.
+_STATES = {
+    "not activated": power_state.SHUTDOWN,
+    "running": power_state.RUNNING,
+    "starting": power_state.RUNNING,
+    "open firmware": power_state.RUNNING,
+    "shutting down": power_state.RUNNING,
+    "error": power_state.CRASHED,
+    "not available": power_state.NOSTATE,
+    "suspended": power_state.SUSPENDED,
+    "resuming": power_state.SUSPENDED,
+    "suspending": power_state.SUSPENDED,
+}
+
+
+def state_of(text: str) -> int:
+    return int(_STATES.get(text, power_state.NOSTATE))
+
+
+def uuid_of(server_uuid: str) -> str:
+    """The UUID of a server's partition: PowerVM keeps bit 0 of byte 0 zero."""
+    return str(uuid_utils.convert_uuid_to_pvm(server_uuid)).upper()
+
+
+def servers_of(lpar_uuid: str) -> tuple[str, str]:
+    """The two server UUIDs whose partition has this UUID."""
+    lower = lpar_uuid.lower()
+    return lower, f"{int(lower[0], 16) | 8:x}{lower[1:]}"
+
+
+class Partitions(capability.Guests):
+    """The guests of PowerVM. A partition is known by its UUID, not its name."""
+
+    def __init__(
+        self,
+        adapter: typing.Any,
+        places: topology.Topology,
+        cache: lpar_cache.LparCache,
+        operations: power.Power,
+        defaults: collections.abc.Mapping[str, str],
+    ) -> None:
+        self._adapter = adapter
+        self._topology = places
+        self._cache = cache
+        self._power = operations
+        self._defaults = defaults
+
+    def platform(
+        self, server: plan.Server, flavor: plan.Values, image: plan.Image | None
+    ) -> spec.PartitionSpec:
+        return spec.from_flavor(flavor, image, self._defaults)
+
+    def check(self, wanted: plan.GuestSpec) -> None:
+        """Build the partition's description, which refuses what cannot be."""
+        self._build(wanted)
+
+    def _build(self, wanted: plan.GuestSpec) -> typing.Any:
+        what = f"describe the partition of {wanted.server.name}"
+        attributes = {
+            **wanted.platform.attributes,
+            "name": util.sanitize_partition_name_for_api(wanted.server.name),
+            "uuid": uuid_of(wanted.server.uuid),
+            "env": wanted.platform.type,
+        }
+        system = self._topology.system()
+        try:
+            standard = lpar_builder.DefaultStandardize(system)
+            builder = lpar_builder.LPARBuilder(self._adapter, attributes, standard)
+            return builder.build()
+        except (
+            lpar_builder.LPARBuilderException,
+            pypowervm.ValidationException,
+            ValueError,
+        ) as error:
+            raise exceptions.InvalidRequest(
+                what, str(error), "correct the flavor"
+            ) from error
+
+    def define(self, wanted: plan.GuestSpec) -> plan.GuestRef:
+        wrapper = self._build(wanted)
+        with errors.attempting(f"create the partition {wrapper.name}"):
+            try:
+                made = wrapper.create(parent=self._topology.system())
+            except (pypowervm.ConnectionError, pypowervm.TimeoutError):
+                # The answer is lost; by its UUID it is ours if it is there.
+                made = self._read(uuid_of(wanted.server.uuid))
+                if made is None:
+                    raise
+        self._cache.put(
+            lpar_cache.Lpar(
+                uuid=made.uuid.upper(),
+                name=made.name,
+                id=made.id,
+                type=made.env,
+                state=made.state,
+                rmc=made.rmc_state or "none",
+            )
+        )
+        return plan.GuestRef(made.uuid.upper(), made.name, uuid=wanted.server.uuid)
+
+    def _read(self, uuid: str) -> typing.Any:
+        try:
+            return logical_partition.LPAR.get(self._adapter, uuid=uuid)
+        except pypowervm.HttpNotFound:
+            return None
+
+    def undefine(self, guest: plan.GuestRef) -> None:
+        with errors.attempting(f"delete the partition {guest.name}"):
+            try:
+                self._adapter.delete("LogicalPartition", guest.id)
+            except pypowervm.HttpNotFound:
+                pass
+            except (pypowervm.ConnectionError, pypowervm.TimeoutError):
+                if self._read(guest.id) is not None:
+                    raise
+        self._cache.remove(guest.id)
+
+    def find(self, server: plan.Server) -> plan.GuestRef | None:
+        uuid = uuid_of(server.uuid)
+        found = self._cache.get(uuid) or self._cache.get(uuid, use_cache=False)
+        if found is None:
+            return None
+        return plan.GuestRef(found.uuid, found.name, uuid=server.uuid)
+
+    def list(self) -> list[plan.GuestRef]:
+        return [
+            plan.GuestRef(lpar.uuid, lpar.name, uuid=server)
+            for lpar in self._cache.all()
+            for server in servers_of(lpar.uuid)
+        ]
+
+    def state(self, guest: plan.GuestRef, *, use_cache: bool) -> plan.GuestState:
+        found = self._cache.get(guest.id, use_cache=use_cache)
+        if found is None:
+            raise exceptions.GuestNotFound(
+                f"read the state of the partition {guest.name}", "it does not exist"
+            )
+        return plan.GuestState(state_of(found.state), str(found.id))
+
+    def power_on(self, guest: plan.GuestRef) -> None:
+        self._power.on(guest)
+
+    def power_off(
+        self, guest: plan.GuestRef, *, timeout: int, retry_interval: int
+    ) -> None:
+        self._power.off(guest, timeout)
+
+    def reboot(self, guest: plan.GuestRef, *, hard: bool) -> None:
+        self._power.reboot(guest, hard=hard)
+
+    def diagnostics(self, guest: plan.GuestRef) -> plan.Values:
+        with errors.attempting(f"read the partition {guest.name}"):
+            wrapper = self._read(guest.id)
+        if wrapper is None:
+            raise exceptions.GuestNotFound(
+                f"read the partition {guest.name}", "it does not exist"
+            )
+        shared = wrapper.proc_config.shared_proc_cfg
+        return {
+            "hypervisor_os": wrapper.operating_system,
+            "num_cpus": int(shared.desired_virtual)
+            if shared is not None
+            else int(wrapper.proc_config.dedicated_proc_cfg.desired),
+            "memory_max": int(wrapper.mem_config.desired),
+            "memory_used": int(wrapper.mem_config.current or 0),
+        }

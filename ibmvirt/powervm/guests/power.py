@@ -1,0 +1,160 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Starting and stopping partitions."""
+
+from __future__ import annotations
+
+import logging
+
+from ibmvirt.common import capability, clock, context, exceptions, plan
+from ibmvirt.powervm import lpar_cache
+from ibmvirt.powervm.rest import errors, jobs
+
+LOG = logging.getLogger(__name__)
+
+# Message ids of jobs that have nothing to do (documented in pypowervm).
+_IS_OFF = ("HSCL1558", "PVME04000005", "PVME01050901")
+_IS_ON = ("HSCL3681", "PVME01042026")
+_OFF = "not activated"
+_IBM_I = "OS400"
+
+
+class Power(capability.CrashDump):
+    """Power operations; what they did is written into the cache."""
+
+    def __init__(self, runner: jobs.Jobs, cache: lpar_cache.LparCache) -> None:
+        self._jobs = runner
+        self._cache = cache
+
+    def on(self, guest: plan.GuestRef) -> None:
+        what = f"start the partition {guest.name}"
+        try:
+            self._run(guest, "PowerOn", {"force": "false", "novsi": "true"}, what)
+        except errors.JobFailed as error:
+            if not _says(error, _IS_ON):
+                raise
+        self._refresh(guest)
+
+    def off(self, guest: plan.GuestRef, timeout: float) -> None:
+        """Ask the system first for ``timeout`` seconds; 0 = stop at once."""
+        known = self._cache.get(guest.id)
+        if known is not None and known.state == _OFF:
+            # The cache may be behind; the platform says so at no more cost.
+            known = self._cache.get(guest.id, use_cache=False)
+            if known is None or known.state == _OFF:
+                return
+        if timeout and self._ask(guest, timeout):
+            return
+        what = f"stop the partition {guest.name}"
+        self._stop(guest, {"operation": "shutdown", "immediate": "true"}, what)
+
+    def _ask(self, guest: plan.GuestRef, timeout: float) -> bool:
+        """The orderly ways, one after the other; whether one stopped it."""
+        end = clock.now() + timeout
+        known = self._cache.get(guest.id)
+        ways = []
+        if known is not None and (known.rmc == "active" or known.type == _IBM_I):
+            first = {"operation": "osshutdown", "immediate": "true"}
+            if known.type == _IBM_I:
+                first = {"operation": "osshutdown", "immediate": "false"}
+            ways.append(first)
+        ways.append({"operation": "shutdown", "immediate": "false"})
+        for parameters in ways:
+            left = end - clock.now()
+            if left <= 0:
+                break
+            way = parameters["operation"]
+            what = f"shut the partition {guest.name} down ({way})"
+            try:
+                self._stop(guest, parameters, what, left)
+                return True
+            except (errors.JobFailed, exceptions.WrongState) as error:
+                LOG.info("%s", error)
+                context.check()
+        return False
+
+    def reboot(self, guest: plan.GuestRef, *, hard: bool) -> None:
+        """Restart; one that is off is started."""
+        known = self._cache.get(guest.id, use_cache=False)
+        if known is None:
+            raise exceptions.GuestNotFound(
+                f"restart the partition {guest.name}", "it does not exist"
+            )
+        if known.state == _OFF:
+            self.on(guest)
+            return
+        what = f"restart the partition {guest.name}"
+        if not hard and (known.rmc == "active" or known.type == _IBM_I):
+            parameters = {
+                "operation": "osshutdown",
+                "immediate": "true",
+                "restart": "true",
+            }
+            try:
+                self._stop(guest, parameters, what)
+                return
+            except errors.JobFailed as error:
+                LOG.info("%s", error)
+        parameters = {"operation": "shutdown", "immediate": "true", "restart": "true"}
+        self._stop(guest, parameters, what)
+
+    def trigger(self, guest: plan.GuestRef) -> None:
+        """Let the system dump its memory and restart."""
+        what = f"dump and restart the partition {guest.name}"
+        parameters = {"operation": "dumprestart", "immediate": "true"}
+        self._run(guest, "PowerOff", parameters, what)
+        self._refresh(guest)
+
+    def _stop(
+        self,
+        guest: plan.GuestRef,
+        parameters: dict[str, str],
+        what: str,
+        timeout: float | None = None,
+    ) -> None:
+        try:
+            self._run(guest, "PowerOff", parameters, what, timeout)
+        except errors.JobFailed as error:
+            if not _says(error, _IS_OFF):
+                raise
+        if "restart" in parameters:
+            self._refresh(guest)
+        else:
+            self._cache.set_state(guest.id, _OFF, "none")
+
+    def _run(
+        self,
+        guest: plan.GuestRef,
+        operation: str,
+        parameters: dict[str, str],
+        what: str,
+        timeout: float | None = None,
+    ) -> None:
+        self._jobs.run(
+            "LogicalPartition",
+            guest.id,
+            operation,
+            parameters,
+            what=what,
+            timeout=timeout,
+        )
+
+    def _refresh(self, guest: plan.GuestRef) -> None:
+        """It runs; events tell about RMC when that comes up."""
+        known = self._cache.get(guest.id)
+        if known is not None and known.state == _OFF:
+            self._cache.set_state(guest.id, "running", known.rmc)
+
+
+def _says(error: Exception, codes: tuple[str, ...]) -> bool:
+    return any(code in str(error) for code in codes)

@@ -1,0 +1,189 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The node: its resources, and what runs in the background."""
+
+from __future__ import annotations
+
+import logging
+import typing
+
+from nova.objects import fields
+from pypowervm import exceptions as pypowervm
+from pypowervm.wrappers import storage as storage_wrapper
+
+from ibmvirt.common import capability, clock, context, exceptions, plan
+from ibmvirt.powervm import connection as connections
+from ibmvirt.powervm import lpar_cache, vios_writer
+from ibmvirt.powervm.guests import partitions
+from ibmvirt.powervm.rest import errors, poller, topology
+
+LOG = logging.getLogger(__name__)
+
+_LOOK = 5.0
+
+
+class Host(capability.Host):
+    """The managed system of this NovaLink."""
+
+    def __init__(
+        self,
+        connection: connections.Connection,
+        places: topology.Topology,
+        cache: lpar_cache.LparCache,
+        writers: vios_writer.Writers,
+        *,
+        vios_wait: float,
+        own_ip: str,
+    ) -> None:
+        self._connection = connection
+        self._topology = places
+        self._cache = cache
+        self._writers = writers
+        self._vios_wait = vios_wait
+        self._own_ip = own_ip
+        self._poller: poller.Poller | None = None
+        self._name = ""
+
+    # -- start and stop -----------------------------------------------------
+
+    def start(self, listener: capability.StateListener) -> None:
+        """Log on, wait for a VIOS, read the partitions, follow events."""
+        self._connection.open()
+        self._wait_for_vios()
+        self._cache.set_system(self._topology.system().uuid)
+
+        def tell(lpar: lpar_cache.Lpar) -> None:
+            state = partitions.state_of(lpar.state)
+            for server in partitions.servers_of(lpar.uuid):
+                listener(server, state)
+
+        self._cache.listen(tell)
+        self._poller = poller.Poller(
+            self._connection.adapter,
+            self._event,
+            self._resynchronise,
+            lambda: self._cache.follow(current=False),
+        )
+        self._poller.start()
+
+    def _event(self, kind: str, data: str, detail: str) -> None:
+        self._cache.event(kind, data, detail)
+
+    def _resynchronise(self) -> None:
+        """Events may have been lost: nothing that was read counts any more."""
+        self._cache.follow(current=True)
+        self._cache.lost()
+        self._writers.forget()
+        self._topology.drop()
+        self._cache.read_all()
+
+    def _wait_for_vios(self) -> None:
+        end = clock.now() + self._vios_wait
+        while True:
+            try:
+                found = self._topology.active_vioses()
+                names = ", ".join(vios.name for vios in found)
+                LOG.info("VIOSes with an active RMC connection: %s", names)
+                return
+            except exceptions.HypervisorUnavailable:
+                if clock.now() >= end:
+                    raise
+                LOG.warning("waiting for a VIOS with an active RMC connection")
+                context.wait(_LOOK)
+
+    def stop(self) -> None:
+        self._connection.close()
+        if self._poller is not None:
+            self._poller.stop()
+            self._poller = None
+
+    # -- what the node is ---------------------------------------------------
+
+    def node_name(self) -> str:
+        """Machine type, model and serial, as nova-powervm named the node."""
+        if not self._name:
+            self._name = str(self._topology.system().mtms.mtms_str)
+        return self._name
+
+    def resources(self) -> plan.HostResources:
+        """Two calls: the managed system and the pool."""
+        system = self._topology.read_system()
+        capacity, free = self._disk()
+        total_cpu = float(system.proc_units_configurable)
+        free_cpu = float(system.proc_units_avail)
+        return plan.HostResources(
+            hypervisor_type=fields.HVType.PHYP,
+            hypervisor_version=1,
+            vcpus=int(total_cpu),
+            vcpus_used=int(total_cpu - free_cpu + 0.999),
+            memory_mib=int(system.memory_configurable),
+            memory_mib_used=int(system.memory_configurable) - int(system.memory_free),
+            memory_mib_reserved=self._reserved(system),
+            disk_gb=int(capacity),
+            disk_gb_used=int(capacity - free + 0.999),
+            architecture=fields.Architecture.PPC64,
+            cpu_info={"vendor": "ibm", "arch": "ppc64"},
+            supported=(
+                (fields.Architecture.PPC64, fields.HVType.PHYP, fields.VMMode.HVM),
+                (fields.Architecture.PPC64LE, fields.HVType.PHYP, fields.VMMode.HVM),
+            ),
+            traits=frozenset(_mode_traits(system.proc_compat_modes)),
+            stats={
+                "memory_region_size": int(system.memory_region_size),
+                "proc_units": f"{total_cpu:.2f}",
+                "proc_units_used": f"{total_cpu - free_cpu:.2f}",
+            },
+        )
+
+    @staticmethod
+    def _reserved(system: typing.Any) -> int:
+        """MiB that the hypervisor keeps for itself."""
+        element = system.element.find(
+            "AssociatedSystemMemoryConfiguration/MemoryUsedByHypervisor"
+        )
+        return int(element.text) if element is not None and element.text else 0
+
+    def _disk(self) -> tuple[float, float]:
+        """GB of the pool: capacity and free."""
+        tier = self._topology.tier()
+        with errors.attempting(f"read the pool {tier.pool_name}"):
+            try:
+                pool = storage_wrapper.SSP.get(
+                    self._connection.adapter, uuid=tier.pool_uuid
+                )
+            except pypowervm.HttpNotFound:
+                self._topology.drop()
+                raise
+        return float(pool.capacity), float(pool.free_space)
+
+    def uptime(self) -> str:
+        """The uptime of the machine that the service runs on."""
+        with open("/proc/uptime") as file:
+            seconds = int(float(file.read().split()[0]))
+        days, rest = divmod(seconds, 86400)
+        hours, minutes = rest // 3600, rest % 3600 // 60
+        with open("/proc/loadavg") as file:
+            load = ", ".join(file.read().split()[:3])
+        return f"up {days} days, {hours}:{minutes:02d}, load average: {load}"
+
+    def ip_address(self) -> str:
+        return self._own_ip
+
+
+def _mode_traits(modes: typing.Iterable[str]) -> list[str]:
+    """CUSTOM_POWERVM_COMPAT_POWER9 and so on: os-traits has none for PowerVM."""
+    return [
+        "CUSTOM_POWERVM_COMPAT_" + mode.upper().replace("+", "_PLUS")
+        for mode in modes
+        if mode != "default"
+    ]

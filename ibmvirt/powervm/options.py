@@ -1,0 +1,143 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Options of the PowerVM driver, group ``[powervm]``.
+
+Names that nova-powervm had keep their meaning.
+"""
+
+from __future__ import annotations
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup("powervm", title="PowerVM driver")
+
+OPTIONS = [
+    cfg.StrOpt(
+        "novalink_host",
+        default="localhost",
+        help="Host name or address of the NovaLink REST server. With "
+        "localhost and no password, the driver runs on the NovaLink partition "
+        "and proves itself by a local file.",
+    ),
+    cfg.PortOpt(
+        "novalink_port",
+        help="Port of the REST server; the default is 12080 for http and 12443 "
+        "for https.",
+    ),
+    cfg.StrOpt(
+        "novalink_protocol",
+        choices=[("https", "TLS, verified"), ("http", "only on localhost")],
+        help="Protocol of the REST server; the default is http with local "
+        "authentication and https with a password.",
+    ),
+    cfg.StrOpt("novalink_user", help="User for authentication by password."),
+    cfg.StrOpt(
+        "novalink_password",
+        secret=True,
+        help="Password; without one the driver uses local authentication.",
+    ),
+    cfg.StrOpt(
+        "novalink_ca_file",
+        help="PEM file with the certificate authority of the REST server; the "
+        "default is the system's store. The certificate is always verified.",
+    ),
+    cfg.FloatOpt(
+        "connect_timeout",
+        default=10.0,
+        min=1.0,
+        help="Seconds to wait for a connection to the REST server.",
+    ),
+    cfg.FloatOpt(
+        "request_timeout",
+        default=1200.0,
+        min=10.0,
+        help="Seconds to wait for the answer to a request.",
+    ),
+    cfg.FloatOpt(
+        "job_timeout",
+        default=1800.0,
+        min=10.0,
+        help="Seconds to wait for a job of the platform.",
+    ),
+    cfg.IntOpt(
+        "vios_wait_timeout",
+        default=120,
+        min=0,
+        help="Seconds that the service waits at its start for a VIOS with an "
+        "active RMC connection.",
+    ),
+    cfg.StrOpt(
+        "disk_driver",
+        default="ssp",
+        choices=[("ssp", "logical units of a shared storage pool")],
+        help="Where the disks of servers are made.",
+    ),
+    cfg.StrOpt(
+        "cluster_name",
+        default="",
+        help="Cluster whose shared storage pool is used; empty = the only one.",
+    ),
+    cfg.StrOpt(
+        "tier_name",
+        default="",
+        help="Tier of the pool for new disks; empty = the default tier.",
+    ),
+    cfg.FloatOpt(
+        "proc_units_factor",
+        default=0.1,
+        min=0.05,
+        max=1.0,
+        help="Processing units for each virtual processor, where a flavor does "
+        "not say powervm:proc_units.",
+    ),
+    cfg.IntOpt(
+        "uncapped_proc_weight",
+        default=64,
+        min=1,
+        max=255,
+        help="Weight of uncapped partitions, where a flavor does not say "
+        "powervm:shared_weight; 1 to 255.",
+    ),
+    cfg.IntOpt(
+        "maximum_io_slots",
+        default=256,
+        min=16,
+        help="Virtual slots of a partition (nova-powervm: 64).",
+    ),
+    cfg.BoolOpt(
+        "use_rmc_mgmt_vif",
+        default=True,
+        help="Give each partition an adapter on the management switch, through "
+        "which the platform's RMC reaches it.",
+    ),
+    cfg.StrOpt(
+        "management_switch",
+        default="MGMTSWITCH",
+        help="Virtual switch of the management network.",
+    ),
+    cfg.StrOpt(
+        "default_switch",
+        default="ETHERNET0",
+        help="Virtual switch of SEA networks whose port binding names none.",
+    ),
+]
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    conf.register_group(GROUP)
+    conf.register_opts(OPTIONS, group=GROUP)
+
+
+def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
+    """For the sample configuration."""
+    return [(GROUP.name, OPTIONS)]

@@ -1,0 +1,218 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What of the system does not change by itself: read once, dropped on change."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+import typing
+
+from pypowervm.wrappers import cluster as cluster_wrapper
+from pypowervm.wrappers import managed_system, virtual_io_server
+from pypowervm.wrappers import network as network_wrapper
+from pypowervm.wrappers import storage as storage_wrapper
+
+from ibmvirt.common import exceptions
+from ibmvirt.powervm.rest import errors
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Vios:
+    """A VIOS: ``management`` says whether it is the management partition too."""
+
+    uuid: str
+    name: str
+    id: int
+    active: bool
+    management: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Tier:
+    """Where logical units are made."""
+
+    uuid: str
+    name: str
+    pool_uuid: str
+    pool_name: str
+    href: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Repository:
+    """The media repository: its VIOS and volume group."""
+
+    vios: Vios
+    group_uuid: str
+
+
+class Topology:
+    """Reads on first use; safe for many threads."""
+
+    def __init__(self, adapter: typing.Any, cluster: str, tier: str) -> None:
+        self._adapter = adapter
+        self._cluster = cluster
+        self._tier_name = tier
+        self._lock = threading.RLock()
+        self._known: dict[str, typing.Any] = {}
+
+    def drop(self) -> None:
+        """Forget everything; it is read anew when it is wanted."""
+        with self._lock:
+            self._known.clear()
+
+    def _once(self, name: str, read: typing.Callable[[], typing.Any]) -> typing.Any:
+        with self._lock:
+            if name not in self._known:
+                self._known[name] = read()
+            return self._known[name]
+
+    def system(self) -> typing.Any:
+        """The ManagedSystem wrapper, as it was when it was read first."""
+        return self._once("system", self.read_system)
+
+    def read_system(self) -> typing.Any:
+        """The ManagedSystem wrapper, now."""
+        with errors.attempting("read the managed system"):
+            found = managed_system.System.get(self._adapter)[0]
+        with self._lock:
+            self._known["system"] = found
+        return found
+
+    def vioses(self) -> tuple[Vios, ...]:
+        """All VIOSes, those with an active RMC connection first."""
+
+        def read() -> tuple[Vios, ...]:
+            with errors.attempting("read the VIOSes"):
+                wrappers = virtual_io_server.VIOS.get(self._adapter)
+            found = [
+                Vios(
+                    uuid=w.uuid,
+                    name=w.name,
+                    id=w.id,
+                    active=w.rmc_state == "active",
+                    management=bool(w.is_mgmt_partition),
+                )
+                for w in wrappers
+            ]
+            return tuple(sorted(found, key=lambda vios: (not vios.active, vios.id)))
+
+        result: tuple[Vios, ...] = self._once("vioses", read)
+        return result
+
+    def active_vioses(self) -> tuple[Vios, ...]:
+        """:raises HypervisorUnavailable: no VIOS has an RMC connection."""
+        found = tuple(vios for vios in self.vioses() if vios.active)
+        if not found:
+            self.drop()
+            raise exceptions.HypervisorUnavailable(
+                "use a VIOS",
+                "none has an active RMC connection",
+                "start the VIOSes and look at their RMC connections",
+            )
+        return found
+
+    def switch_href(self, name: str) -> str:
+        """The link of a virtual switch.
+
+        :raises InvalidRequest: there is none of that name.
+        """
+        found: str | None = self._switches().get(name)
+        if found is None:
+            # It may have been made since.
+            with self._lock:
+                self._known.pop("switches", None)
+            found = self._switches().get(name)
+        if found is None:
+            raise exceptions.InvalidRequest(
+                f"use the virtual switch {name}",
+                f"the system has only {', '.join(sorted(self._switches()))}",
+                "create it, or correct the port's binding or [powervm]default_switch",
+            )
+        return found
+
+    def _switches(self) -> dict[str, str]:
+        def read() -> dict[str, str]:
+            with errors.attempting("read the virtual switches"):
+                system = self.system()
+                wrappers = network_wrapper.VSwitch.get(self._adapter, parent=system)
+            return {w.name: w.related_href for w in wrappers}
+
+        result: dict[str, str] = self._once("switches", read)
+        return result
+
+    def tier(self) -> Tier:
+        """The tier for new disks.
+
+        :raises HypervisorError: no cluster, or no such tier.
+        """
+        found: Tier = self._once("tier", self._read_tier)
+        return found
+
+    def _read_tier(self) -> Tier:
+        what = "find the shared storage pool"
+        with errors.attempting(what):
+            clusters = cluster_wrapper.Cluster.get(self._adapter)
+            wanted = [c for c in clusters if self._cluster in ("", c.name)]
+            if len(wanted) != 1:
+                names = ", ".join(sorted(c.name for c in clusters)) or "none"
+                raise exceptions.HypervisorError(
+                    what,
+                    f"[powervm]cluster_name is {self._cluster!r} and the clusters "
+                    f"are: {names}",
+                    "set [powervm]cluster_name to one of them",
+                )
+            pool = storage_wrapper.SSP.get_by_href(self._adapter, wanted[0].ssp_uri)
+            tiers = storage_wrapper.Tier.get(self._adapter, parent=pool)
+        for tier in tiers:
+            if tier.name == self._tier_name or (
+                not self._tier_name and tier.is_default
+            ):
+                return Tier(tier.uuid, tier.name, pool.uuid, pool.name, tier.href)
+        raise exceptions.HypervisorError(
+            what,
+            f"the pool {pool.name} has no tier {self._tier_name or '(default)'}",
+            "set [powervm]tier_name to one that it has",
+        )
+
+    def repository(self) -> Repository:
+        """The media repository for config drives.
+
+        :raises HypervisorError: no active VIOS has one.
+        """
+        found: Repository = self._once("repository", self._read_repository)
+        return found
+
+    def _read_repository(self) -> Repository:
+        what = "find a media repository"
+        # The management partition's VIOS first: its files are local.
+        ordered = sorted(self.active_vioses(), key=lambda vios: not vios.management)
+        with errors.attempting(what):
+            for vios in ordered:
+                groups = storage_wrapper.VG.get(
+                    self._adapter,
+                    parent_type=virtual_io_server.VIOS,
+                    parent_uuid=vios.uuid,
+                )
+                for group in groups:
+                    if group.vmedia_repos:
+                        return Repository(vios, group.uuid)
+        raise exceptions.HypervisorError(
+            what,
+            "no VIOS has one",
+            "create it: pvmctl vmr create, or mkrep on a VIOS",
+        )

@@ -1,0 +1,205 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""All writes to a VIOS: one writer each, which coalesces.
+
+A POST of a VIOS's mappings is slow and carries all of them, and two at once
+end in a 412. So changes that arrive while one is under way wait and are then
+made together, in one GET and one POST. What the last POST answered is kept:
+while nobody else writes, the next change needs no GET.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import concurrent.futures
+import dataclasses
+import logging
+import threading
+import typing
+
+from pypowervm import const
+from pypowervm import exceptions as pypowervm
+from pypowervm.wrappers import virtual_io_server
+
+from ibmvirt.common import context, exceptions
+from ibmvirt.powervm.rest import errors
+
+LOG = logging.getLogger(__name__)
+
+# Changes the wrapper; True if it did. It is called again on a fresh wrapper
+# when the former one was stale, so it first looks whether all is done.
+Change = collections.abc.Callable[[typing.Any], bool]
+
+_TRIES = 6
+_MEMENTOS = 4
+
+
+@dataclasses.dataclass(eq=False)
+class _Item:
+    change: Change
+    what: str
+    memento: str
+    future: concurrent.futures.Future[None]
+
+
+class Writer:
+    """Writes one group of one VIOS.
+
+    The thread that comes first does the work for those that come meanwhile;
+    there is no thread of its own to start or join.
+    """
+
+    def __init__(self, adapter: typing.Any, uuid: str, name: str, group: str) -> None:
+        self._adapter = adapter
+        self._uuid = uuid
+        self._name = name
+        self._group = group
+        self._condition = threading.Condition()
+        self._waiting: list[_Item] = []
+        self._busy = False
+        self._wrapper: typing.Any = None
+
+    def apply(self, change: Change, what: str) -> None:
+        """Make a change, together with others that are asked for meanwhile.
+
+        :param what: for errors: "map the disk boot_a".
+        :raises HypervisorError: the platform refused it, for this change.
+        """
+        item = _Item(
+            change, what, context.current_memento(), concurrent.futures.Future()
+        )
+        with self._condition:
+            self._waiting.append(item)
+            while self._busy and not item.future.done():
+                self._condition.wait()
+            if item.future.done():
+                batch: list[_Item] = []
+            else:
+                self._busy = True
+                batch, self._waiting = self._waiting, []
+        if batch:
+            self._write(batch)
+        item.future.result()
+
+    def read(self) -> typing.Any:
+        """The wrapper as it is now; it must not be changed."""
+        with errors.attempting(f"read the mappings of {self._name}"):
+            return self._get()
+
+    def forget(self) -> None:
+        """Somebody else changed the VIOS: read it before the next change."""
+        with self._condition:
+            if not self._busy:
+                self._wrapper = None
+
+    # -- the one who writes ---------------------------------------------------
+
+    def _write(self, batch: list[_Item]) -> None:
+        try:
+            self._write_together(batch)
+        except BaseException as error:
+            for item in batch:
+                if not item.future.done():
+                    item.future.set_exception(error)
+        finally:
+            with self._condition:
+                self._busy = False
+                self._condition.notify_all()
+
+    def _write_together(self, batch: list[_Item]) -> None:
+        mementos = list(dict.fromkeys(item.memento for item in batch))
+        work = context.current()
+        if len(mementos) > 1 or work is None:
+            shown = ",".join(mementos[:_MEMENTOS])
+            name, _, target = shown.partition(":")
+            work = context.Operation(name, target)
+        with context.operation(work), context.reverting():
+            try:
+                self._post(batch)
+            except exceptions.HypervisorError:
+                if len(batch) == 1:
+                    raise
+                # One bad change must fail alone.
+                LOG.warning("%s refused %d changes at once", self._name, len(batch))
+                for item in batch:
+                    self._write_alone(item)
+                return
+            for item in batch:
+                item.future.set_result(None)
+
+    def _write_alone(self, item: _Item) -> None:
+        try:
+            self._post([item])
+        except Exception as error:
+            item.future.set_exception(error)
+        else:
+            item.future.set_result(None)
+
+    def _post(self, batch: list[_Item]) -> None:
+        what = "; ".join(item.what for item in batch[:_MEMENTOS])
+        where = f"{what} on {self._name}"
+        last: Exception | None = None
+        for _try in range(_TRIES):
+            with errors.attempting(where):
+                wrapper = self._wrapper or self._get()
+                self._wrapper = None
+                changed = [item.change(wrapper) for item in batch]
+                if not any(changed):
+                    self._wrapper = wrapper
+                    return
+                try:
+                    self._wrapper = wrapper.update()
+                    return
+                except pypowervm.HttpError as error:
+                    if not _worth_another(error):
+                        raise
+                    last = error
+                except (pypowervm.ConnectionError, pypowervm.TimeoutError) as error:
+                    # The answer is lost: the changes see whether they are made.
+                    last = error
+        raise exceptions.HypervisorError(
+            where, f"{_TRIES} tries failed, the last with: {last}"
+        )
+
+    def _get(self) -> typing.Any:
+        return virtual_io_server.VIOS.get(
+            self._adapter, uuid=self._uuid, xag=[self._group]
+        )
+
+
+def _worth_another(error: pypowervm.HttpError) -> bool:
+    status = errors.status_of(error)
+    return status == const.HTTPStatus.ETAG_MISMATCH or status == 503
+
+
+class Writers:
+    """The writers of all VIOSes, by VIOS and group."""
+
+    def __init__(self, adapter: typing.Any) -> None:
+        self._adapter = adapter
+        self._lock = threading.Lock()
+        self._writers: dict[tuple[str, str], Writer] = {}
+
+    def of(self, uuid: str, name: str, group: str) -> Writer:
+        with self._lock:
+            found = self._writers.get((uuid, group))
+            if found is None:
+                found = Writer(self._adapter, uuid, name, group)
+                self._writers[uuid, group] = found
+            return found
+
+    def forget(self) -> None:
+        with self._lock:
+            writers = list(self._writers.values())
+        for writer in writers:
+            writer.forget()
