@@ -15,10 +15,10 @@
 from __future__ import annotations
 
 import collections.abc
+import concurrent.futures
 import logging
 import typing
 
-import futurist
 from taskflow import engines
 
 from ibmvirt.common import context, step
@@ -67,7 +67,7 @@ def run(flow: typing.Any) -> dict[str, typing.Any]:
     for atom, _meta in flow.iter_nodes():
         if isinstance(atom, step.Step):
             atom.bind(this)
-    with futurist.ThreadPoolExecutor(max_workers=_WORKERS) as executor:
+    with concurrent.futures.ThreadPoolExecutor(_WORKERS, "flow") as executor:
         engine = engines.load(flow, engine="parallel", executor=executor)
         try:
             engine.run()

@@ -33,20 +33,29 @@ LOG = "log"  # not compared
 KINDS = (KEPT, CACHE, COUNTER, LOG)
 
 Describe = collections.abc.Callable[[typing.Any], typing.Any]
+IsCache = collections.abc.Callable[[typing.Any], bool]
 Change = dict[str, typing.Any]
+
+
+def _never(_value: typing.Any) -> bool:
+    return False
 
 
 class Collection(dict[str, typing.Any]):
     """Immutable values by key; ``describe`` gives what is compared, as JSON.
 
-    ``describe`` may return None for a value that does not count.
+    ``describe`` may return None for a value that does not count. A value that
+    ``is_cache`` holds for may be new: only its loss is a difference.
     """
 
-    def __init__(self, name: str, kind: str, describe: Describe) -> None:
+    def __init__(
+        self, name: str, kind: str, describe: Describe, is_cache: IsCache
+    ) -> None:
         super().__init__()
         self.name = name
         self.kind = kind
         self.describe = describe
+        self.is_cache = is_cache
 
 
 class World:
@@ -60,12 +69,16 @@ class World:
         self._after_reset: list[collections.abc.Callable[[], None]] = []
 
     def collection(
-        self, name: str, kind: str = KEPT, describe: Describe = lambda value: value
+        self,
+        name: str,
+        kind: str = KEPT,
+        describe: Describe = lambda value: value,
+        is_cache: IsCache = _never,
     ) -> Collection:
         """Declare a collection, once."""
         if name in self._collections:
             raise ValueError(f"collection {name} exists")
-        found = self._collections[name] = Collection(name, kind, describe)
+        found = self._collections[name] = Collection(name, kind, describe, is_cache)
         return found
 
     def on_reset(self, action: collections.abc.Callable[[], None]) -> None:
@@ -129,7 +142,9 @@ class World:
                 marked = self._marks[name][found.name]
                 for key in sorted(marked.keys() | found.keys()):
                     was, now = marked.get(key), found.get(key)
-                    if was is now or (found.kind == CACHE and was is None):
+                    if was is now:
+                        continue
+                    if was is None and (found.kind == CACHE or found.is_cache(now)):
                         continue
                     _differ(
                         f"{found.name}/{key}",

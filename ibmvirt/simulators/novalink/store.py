@@ -66,6 +66,11 @@ def describe(item: SimObject) -> typing.Any:
     return {"blob": item.blob, "content": _plain(item.element)}
 
 
+def is_finished_image(item: SimObject) -> bool:
+    """An image that was uploaded: a cache, as Nova's drivers use it."""
+    return item.value("LogicalUnitType") == "VirtualIO_Image" and bool(item.blob)
+
+
 def _plain(element: xml.Element) -> typing.Any:
     children = [child for child in element if isinstance(child.tag, str)]
     if not children:
@@ -95,7 +100,9 @@ class Fabric:
         self.strict = strict
         self.world = world.World()
         # Clusters, pools, tiers and logical units belong to no one system.
-        self.shared = self.world.collection("shared", world.KEPT, describe)
+        self.shared = self.world.collection(
+            "shared", world.KEPT, describe, is_finished_image
+        )
         self.counters = self.world.collection("counters", world.COUNTER)
         self.systems: list[System] = []
 

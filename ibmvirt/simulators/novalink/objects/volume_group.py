@@ -94,6 +94,9 @@ class VolumeGroup(base.Noun):
         names |= {
             f"media/{xml.value(m, 'MediaName')}" for m in xml.findall(element, _MEDIA)
         }
+        for tag in ("AvailableSize", "FreeSpace"):
+            # Computed when it is read; what a client posts back is stale.
+            xml.put(element, tag, item.value(tag))
         kept = {name: blob for name, blob in blobs.items() if name in names}
         return system.replace(with_blobs(item.changed(element), kept))
 
