@@ -10,9 +10,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Config drives for OpenStack servers: build, read and verify ISO images.
+"""Config drives as ISO 9660 images: build, read, extract and verify them.
 
-Needs pycdlib and nothing else; the rest of ibmvirt is not imported.
+A library of its own: it needs pycdlib and nothing else of this package.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ibmvirt.configdrive.errors import (
     ConfigDriveError,
     ConfigDriveInputError,
     ConfigDriveReadError,
+    ConfigDriveUnsafeName,
     ConfigDriveUnsupportedFormat,
     ConfigDriveWriteError,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "ConfigDriveError",
     "ConfigDriveInputError",
     "ConfigDriveReadError",
+    "ConfigDriveUnsafeName",
     "ConfigDriveUnsupportedFormat",
     "ConfigDriveWriteError",
     "build",

@@ -10,51 +10,65 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Building a config drive: an ISO 9660 image with Rock Ridge and Joliet."""
+
+"""Make the image of a config drive with pycdlib.
+
+pycdlib lays the image out and makes its descriptors and directories, into
+memory; the content of the files is never copied: what pycdlib "writes" is a
+reference, and the contents go from the caller's memory or files to the
+output in one pass, while the SHA-256 is taken.
+"""
 
 from __future__ import annotations
 
-import collections.abc
+import collections
 import contextlib
 import dataclasses
 import hashlib
 import io
 import os
-import pathlib
-import typing
+import time as _time
+from collections.abc import Callable
+from typing import Any, BinaryIO, cast
 
 import pycdlib
-from pycdlib import pycdlibexception
 
-from ibmvirt.configdrive import errors, names, stamp
+from ibmvirt.configdrive import dates, tree
+from ibmvirt.configdrive import output as outputs
+from ibmvirt.configdrive.content import CHUNK, Content
+from ibmvirt.configdrive.errors import ConfigDriveError, ConfigDriveInputError
 
 LABEL = "config-2"
 PUBLISHER = "ibmvirt"
-# Directories r-xr-xr-x and files r--r--r--, owned by root, in Rock Ridge.
+
 _DIRECTORY_MODE = 0o040555
 _FILE_MODE = 0o100444
-_LABEL_MAX = 16
-# With Joliet a publisher has 64 characters, of which it takes UCS-2 pairs.
-_PUBLISHER_MAX = 64
-# ISO 9660 dates have one byte for the year since 1900.
-_TIME_MAX = 5_869_583_999
-_CHUNK = 1 << 20
+_ZEROS = bytes(CHUNK)
 
-Output = str | os.PathLike[str] | typing.BinaryIO
-Progress = collections.abc.Callable[[int, int], None]
+Progress = Callable[[int, int], None]
+"""Called with the bytes written so far and the size of the image. What it
+raises ends the build, and nothing is left."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Built:
-    """What was written: ``size`` in bytes and ``sha256`` in hexadecimal."""
+    """A finished image.
+
+    :ivar size: bytes of the image, a multiple of 2048.
+    :ivar sha256: the SHA-256 of the image, in hexadecimal.
+    :ivar files: how many files it holds.
+    :ivar content_size: bytes of these files together.
+    """
 
     size: int
     sha256: str
+    files: int
+    content_size: int
 
 
 def build(
-    files: names.Files,
-    output: Output,
+    files: tree.Files,
+    output: str | os.PathLike[str] | BinaryIO,
     *,
     label: str = LABEL,
     publisher: str = PUBLISHER,
@@ -62,207 +76,210 @@ def build(
     time: float | None = None,
     progress: Progress | None = None,
 ) -> Built:
-    """Write a config drive.
+    """Make a config drive: ISO 9660 level 3, Rock Ridge 1.09 and Joliet 3.
 
-    :param files: pairs of path and content (what nova's
-        ``InstanceMetadata.metadata_for_config_drive()`` yields) or a mapping;
-        a str content is encoded as UTF-8.
-    :param output: a path, made with mode 0600 and replaced as a whole, or a
-        seekable binary file, written from its present position on.
-    :param label: volume label, 1 to 16 ASCII characters; cloud-init finds
-        the drive by ``config-2``.
-    :param publisher: written into the volume descriptor; what it cannot hold
-        is replaced.
-    :param deduplicate: files of equal content share their bytes.
-    :param time: seconds since the epoch to write as every date; the same
-        input then gives the same bytes. None = now.
-    :param progress: called with bytes written and bytes in all.
-    :raises ConfigDriveInputError: before anything is written.
-    :raises ConfigDriveWriteError: the output failed; no partial file is left.
+    All files are owned by root and have mode 0444, directories 0555. Safe to
+    be called from many threads at once.
+
+    :param files: pairs of path and content, or a mapping: what
+        ``InstanceMetadata.metadata_for_config_drive()`` of nova yields. Paths
+        are relative, with slashes; content is ``bytes``, ``str`` (stored as
+        UTF-8) or an :class:`os.PathLike`, the file to read it from.
+    :param output: a path or a writable binary file. A path gets the mode 0600
+        and appears when the image is complete. A file gets the image from its
+        position on and, if it can seek, is cut behind it and left positioned
+        at the image's start.
+    :param label: the volume's label; guests look for ``config-2``.
+    :param publisher: the publisher in the descriptors; it is cut to 64
+        characters, and others than ASCII are replaced.
+    :param deduplicate: store equal contents once.
+    :param time: every date of the image, in seconds since 1970-01-01 UTC; now
+        if None. With a fixed time, the same input gives the same bytes.
+    :param progress: called while the image is written.
+    :returns: size and SHA-256 of the image.
+    :raises ConfigDriveInputError: the drive cannot hold this; nothing was
+        written.
+    :raises ConfigDriveWriteError: the output cannot be written; nothing was
+        left.
     """
+    moment = _time.time() if time is None else time
+    dates.check(moment)
     _check_label(label)
-    _check_time(time)
-    entries = names.plan(files)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(stamp.fixed(time))
-        image = pycdlib.PyCdlib()
-        try:
-            image.new(
-                interchange_level=3,
-                sys_ident="LINUX",
-                vol_ident=label,
-                vol_set_ident="",
-                pub_ident_str=_publisher(publisher),
-                app_ident_str="ibmvirt",
-                joliet=3,
-                # Not 1.12: pycdlib gives every file serial 0 there, which
-                # libarchive takes for hard links of one empty file.
-                rock_ridge="1.09",
-            )
-            stack.callback(image.close)
-            _fill(image, entries, deduplicate)
-        except pycdlibexception.PyCdlibException as error:
-            raise errors.ConfigDriveInputError(
-                f"the files do not fit a config drive: {error}"
-            ) from error
-        if isinstance(output, str | os.PathLike):
-            return _write_path(image, pathlib.Path(output), progress)
-        return _write_file(image, output, progress)
-
-
-def _fill(
-    image: pycdlib.PyCdlib, entries: list[names.Entry], deduplicate: bool
-) -> None:
-    first: dict[bytes, names.Entry] = {}
-    for entry in entries:
-        if entry.data is None:
-            image.add_directory(
-                entry.iso_path,
-                rr_name=entry.name,
-                joliet_path=entry.joliet_path,
-                file_mode=_DIRECTORY_MODE,
-            )
-            continue
-        twin = first.setdefault(entry.data, entry) if deduplicate else entry
-        if twin is entry or not entry.data:
-            image.add_fp(
-                io.BytesIO(entry.data),
-                len(entry.data),
-                iso_path=entry.iso_path,
-                rr_name=entry.name,
-                joliet_path=entry.joliet_path,
-                file_mode=_FILE_MODE,
-            )
-            continue
-        image.add_hard_link(
-            iso_old_path=twin.iso_path,
-            iso_new_path=entry.iso_path,
-            rr_name=entry.name,
+    root = tree.plan(files)
+    image = _lay_out(root, label, _clean(publisher), deduplicate)
+    dates.set_dates(image.head, moment)
+    if isinstance(output, (str, os.PathLike)):
+        with outputs.new_file(os.fspath(output)) as sink:
+            sha256 = _emit(image, sink, progress)
+    elif hasattr(output, "write"):
+        with outputs.open_file(output) as sink:
+            sha256 = _emit(image, sink, progress)
+    else:
+        raise ConfigDriveInputError(
+            "write", "the config drive", f"{output!r} is neither path nor binary file"
         )
-        image.add_hard_link(
-            iso_old_path=twin.iso_path, joliet_new_path=entry.joliet_path
+    contents = [file.content for file in tree.files_of(root)]
+    return Built(
+        image.size, sha256, len(contents), sum(content.size for content in contents)
+    )
+
+
+def _check_label(label: str) -> None:
+    if not (1 <= len(label) <= 16 and label.isascii() and label.isprintable()):
+        raise ConfigDriveInputError(
+            "label", "the config drive", f"{label!r} is not 1 to 16 characters of ASCII"
         )
 
 
-def _write_path(
-    image: pycdlib.PyCdlib, path: pathlib.Path, progress: Progress | None
-) -> Built:
-    """Write beside the target and rename, so that it is whole or not there."""
-    partial = path.with_name(f".{path.name[:200]}.{os.getpid()}-{id(image):x}.part")
-    try:
-        # The drive holds passwords: 0600 from the first byte.
-        descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        raise _write_error(path, error) from error
-    try:
-        with os.fdopen(descriptor, "w+b") as file:
-            built = _write_file(image, file, progress)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        if isinstance(error, OSError):
-            raise _write_error(path, error) from error
-        raise
-    return built
+def _clean(publisher: str) -> str:
+    """The publisher as the descriptors of ISO 9660 and of Joliet can hold it."""
+    text = "".join(c if c.isascii() and c.isprintable() else "?" for c in publisher)
+    return text.lstrip("_")[:64]  # "_" would make it the name of a file
 
 
-def _write_file(
-    image: pycdlib.PyCdlib, file: typing.BinaryIO, progress: Progress | None
-) -> Built:
-    try:
-        start = file.tell()
-    except (OSError, AttributeError, ValueError) as error:
-        raise errors.ConfigDriveInputError(
-            "the output is neither a path nor a seekable binary file"
-        ) from error
-    window = _Window(file, start)
+class _Reference(io.BufferedIOBase):
+    """The content as pycdlib reads it: a stand-in for all of it, at once."""
 
-    def report(done: int, total: int, _opaque: object) -> None:
-        if progress is not None:
-            progress(done, total)
+    def __init__(self, content: Content) -> None:
+        self.content = content
 
-    try:
-        image.write_fp(typing.cast(typing.BinaryIO, window), progress_cb=report)
-        size = window.seek(0, io.SEEK_END)
-        digest = hashlib.sha256()
-        window.seek(0)
-        while chunk := window.read(_CHUNK):
-            digest.update(chunk)
-    except pycdlibexception.PyCdlibException as error:
-        raise errors.ConfigDriveWriteError(f"write the drive: {error}") from error
-    except (OSError, io.UnsupportedOperation) as error:
-        raise errors.ConfigDriveWriteError(
-            f"write the drive: {error}; the output must be readable, writable "
-            "and seekable"
-        ) from error
-    return Built(size=size, sha256=digest.hexdigest())
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        assert offset == 0
+        return 0
+
+    def read(self, size: int | None = -1, /) -> Any:
+        assert size == self.content.size
+        return self
+
+    def __len__(self) -> int:
+        return self.content.size
 
 
-class _Window:
-    """The output from its present position on, as pycdlib's whole file."""
+class _Layout(io.BufferedIOBase):
+    """Takes what pycdlib writes: descriptors and directories, then contents.
 
-    def __init__(self, file: typing.BinaryIO, start: int) -> None:
-        self._file = file
-        self._start = start
+    :ivar head: the image up to the first content.
+    :ivar contents: where each content begins, in bytes; in no order.
+    """
 
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        if whence == io.SEEK_SET:
-            offset += self._start
-        return self._file.seek(offset, whence) - self._start
+    def __init__(self) -> None:
+        self.head = bytearray()
+        self.contents: list[tuple[int, Content]] = []
+        self.size = 0
+        self._position = 0
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        base = {0: 0, 1: self._position, 2: self.size}[whence]
+        self._position = base + offset
+        return self._position
 
     def tell(self) -> int:
-        return self._file.tell() - self._start
+        return self._position
 
-    def read(self, size: int = -1) -> bytes:
-        return self._file.read(size)
+    def write(self, data: Any, /) -> int:
+        length = len(data)
+        end = self._position + length
+        if isinstance(data, _Reference):
+            self.contents.append((self._position, data.content))
+        elif not self.contents:
+            if len(self.head) < end:
+                self.head.extend(bytes(end - len(self.head)))
+            self.head[self._position : end] = data
+        elif any(data):  # behind a content, nothing but padding can come
+            raise RuntimeError("pycdlib wrote a directory behind the contents")
+        self._position = end
+        self.size = max(self.size, end)
+        return length
 
-    def write(self, data: bytes) -> int:
-        return self._file.write(data)
 
-    def truncate(self, size: int | None = None) -> int:
-        return self._file.truncate(None if size is None else size + self._start)
-
-    def flush(self) -> None:
-        self._file.flush()
-
-    @property
-    def mode(self) -> str:
-        return "w+b"
-
-
-def _check_label(label: object) -> None:
-    if (
-        not isinstance(label, str)
-        or not 1 <= len(label) <= _LABEL_MAX
-        or not label.isascii()
-        or not label.isprintable()
-        or " " in label
-    ):
-        raise errors.ConfigDriveInputError(
-            f"the label {label!r} is not 1 to {_LABEL_MAX} printable ASCII "
-            "characters without blanks"
+def _lay_out(root: tree.Directory, label: str, publisher: str, share: bool) -> _Layout:
+    layout = _Layout()
+    iso = pycdlib.PyCdlib()
+    try:
+        iso.new(
+            interchange_level=3,
+            sys_ident="LINUX",
+            vol_ident=label,
+            vol_set_ident="",
+            pub_ident_str=publisher,
+            app_ident_str="ibmvirt",
+            joliet=3,
+            # 1.12 adds serial numbers, which pycdlib leaves 0; readers on
+            # libarchive then take all files for links to one empty file.
+            rock_ridge="1.09",
         )
+        _add_all(iso, root, _Sharing(root) if share else None)
+        # In one piece per content, whatever its size.
+        iso.write_fp(cast(BinaryIO, layout), blocksize=2**33)
+    except pycdlib.pycdlibexception.PyCdlibException as error:
+        raise ConfigDriveError("lay out", "the config drive", str(error)) from error
+    finally:
+        with contextlib.suppress(pycdlib.pycdlibexception.PyCdlibException):
+            iso.close()
+    return layout
 
 
-def _check_time(time: object) -> None:
-    if time is None:
-        return
-    if not isinstance(time, int | float) or not 0 <= time <= _TIME_MAX:
-        raise errors.ConfigDriveInputError(
-            f"the time {time!r} is not in seconds since 1970, before 2156"
+class _Sharing:
+    """Finds files with equal content, reading only those of equal size."""
+
+    def __init__(self, root: tree.Directory) -> None:
+        self._sizes = collections.Counter(
+            file.content.size for file in tree.files_of(root)
         )
+        self._first: dict[tuple[int, bytes], str] = {}
+
+    def first(self, file: tree.File) -> str | None:
+        """The ISO path of an earlier file with this content, if there is one."""
+        size = file.content.size
+        if not size or self._sizes[size] == 1:
+            return None
+        first = self._first.setdefault((size, file.content.digest()), file.iso_path)
+        return None if first == file.iso_path else first
 
 
-def _publisher(text: str) -> str:
-    # An operator may set any product name in nova; the descriptor holds ASCII.
-    plain = "".join(c if c.isascii() and c.isprintable() else "_" for c in text)
-    return plain[:_PUBLISHER_MAX]
+def _add_all(iso: Any, directory: tree.Directory, sharing: _Sharing | None) -> None:
+    for child in directory.children.values():
+        names = {"rr_name": child.name, "joliet_path": "/" + child.path}
+        if isinstance(child, tree.Directory):
+            iso.add_directory(child.iso_path, file_mode=_DIRECTORY_MODE, **names)
+            _add_all(iso, child, sharing)
+        elif sharing and (first := sharing.first(child)):
+            iso.add_hard_link(
+                iso_old_path=first, iso_new_path=child.iso_path, rr_name=child.name
+            )
+            iso.add_hard_link(iso_old_path=first, joliet_new_path="/" + child.path)
+        else:
+            iso.add_fp(
+                _Reference(child.content),
+                child.content.size,
+                iso_path=child.iso_path,
+                file_mode=_FILE_MODE,
+                **names,
+            )
 
 
-def _write_error(path: pathlib.Path, error: OSError) -> errors.ConfigDriveWriteError:
-    return errors.ConfigDriveWriteError(
-        f"write the config drive {path}: {error.strerror or error}"
-    )
+def _emit(layout: _Layout, sink: outputs.Sink, progress: Progress | None) -> str:
+    digest = hashlib.sha256()
+    done = 0
+
+    def put(data: bytes | bytearray | memoryview) -> None:
+        nonlocal done
+        sink.write(data)
+        digest.update(data)
+        done += len(data)
+        if progress is not None:
+            progress(done, layout.size)
+
+    def pad(position: int) -> None:
+        while done < position:
+            put(memoryview(_ZEROS)[: position - done])
+
+    put(layout.head)
+    for position, content in sorted(layout.contents, key=lambda item: item[0]):
+        if position < done:
+            raise RuntimeError("pycdlib put a content inside another")
+        pad(position)
+        for piece in content.chunks():
+            put(piece)
+    pad(layout.size)
+    return digest.hexdigest()

@@ -10,29 +10,54 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the config drive library raises."""
+
+"""What the config drive library raises; every error is a ConfigDriveError."""
 
 from __future__ import annotations
 
 
 class ConfigDriveError(Exception):
-    """Base of every error of this package; its text says what to do."""
+    """Base of all errors of this package.
+
+    :ivar attempt: what was attempted, for example ``"add a file"``.
+    :ivar target: what it was attempted on, for example a path.
+    :ivar reason: why it failed.
+    :ivar hint: what the caller can do about it; may be empty.
+    """
+
+    def __init__(self, attempt: str, target: str, reason: str, hint: str = "") -> None:
+        super().__init__(attempt, target, reason, hint)
+        self.attempt = attempt
+        self.target = target
+        self.reason = reason
+        self.hint = hint
+
+    def __str__(self) -> str:
+        text = f"Cannot {self.attempt} {self.target}: {self.reason}"
+        return f"{text}. {self.hint}" if self.hint else text
 
 
 class ConfigDriveInputError(ConfigDriveError, ValueError):
-    """The files, the label or the publisher cannot be put on a drive.
+    """What was given to build a drive cannot be held by one.
 
     Raised before anything is written.
     """
 
 
-class ConfigDriveUnsupportedFormat(ConfigDriveError):
-    """A format other than ISO 9660 was asked for."""
-
-
 class ConfigDriveWriteError(ConfigDriveError):
-    """The image could not be written; no partial file is left."""
+    """The image, or the files extracted from one, could not be written.
+
+    ``__cause__`` is the :class:`OSError`. Nothing is left behind.
+    """
 
 
 class ConfigDriveReadError(ConfigDriveError):
-    """The image is no ISO 9660 image that can be read, or is damaged."""
+    """An image is damaged, truncated or contradicts itself."""
+
+
+class ConfigDriveUnsafeName(ConfigDriveReadError):
+    """An image holds names that must not become files of this machine."""
+
+
+class ConfigDriveUnsupportedFormat(ConfigDriveError):
+    """The format asked for, or found, is not ISO 9660."""
