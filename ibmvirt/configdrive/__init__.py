@@ -26,9 +26,16 @@ from ibmvirt.configdrive.errors import (
     ConfigDriveUnsupportedFormat,
     ConfigDriveWriteError,
 )
+from ibmvirt.configdrive.reader import Image
+from ibmvirt.configdrive.verification import GUESTS, GuestReport, Report, verify
+from ibmvirt.configdrive.views import ISO9660, JOLIET, ROCK_RIDGE, Entry
 
 __all__ = [
+    "GUESTS",
+    "ISO9660",
+    "JOLIET",
     "LABEL",
+    "ROCK_RIDGE",
     "Built",
     "ConfigDriveError",
     "ConfigDriveInputError",
@@ -36,5 +43,10 @@ __all__ = [
     "ConfigDriveUnsafeName",
     "ConfigDriveUnsupportedFormat",
     "ConfigDriveWriteError",
+    "Entry",
+    "GuestReport",
+    "Image",
+    "Report",
     "build",
+    "verify",
 ]

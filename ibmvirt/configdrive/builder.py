@@ -28,14 +28,13 @@ import hashlib
 import io
 import os
 import time as _time
-from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 
 import pycdlib
 
 from ibmvirt.configdrive import dates, tree
 from ibmvirt.configdrive import output as outputs
-from ibmvirt.configdrive.content import CHUNK, Content
+from ibmvirt.configdrive.content import CHUNK, Content, Progress
 from ibmvirt.configdrive.errors import ConfigDriveError, ConfigDriveInputError
 
 LABEL = "config-2"
@@ -44,10 +43,6 @@ PUBLISHER = "ibmvirt"
 _DIRECTORY_MODE = 0o040555
 _FILE_MODE = 0o100444
 _ZEROS = bytes(CHUNK)
-
-Progress = Callable[[int, int], None]
-"""Called with the bytes written so far and the size of the image. What it
-raises ends the build, and nothing is left."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -95,7 +90,8 @@ def build(
     :param deduplicate: store equal contents once.
     :param time: every date of the image, in seconds since 1970-01-01 UTC; now
         if None. With a fixed time, the same input gives the same bytes.
-    :param progress: called while the image is written.
+    :param progress: called with the bytes written so far and the size of the
+        image. What it raises ends the build, and nothing is left.
     :returns: size and SHA-256 of the image.
     :raises ConfigDriveInputError: the drive cannot hold this; nothing was
         written.
@@ -125,7 +121,11 @@ def build(
 
 
 def _check_label(label: str) -> None:
-    if not (1 <= len(label) <= 16 and label.isascii() and label.isprintable()):
+    if (
+        not isinstance(label, str)
+        or not 1 <= len(label) <= 16
+        or not (label.isascii() and label.isprintable())
+    ):
         raise ConfigDriveInputError(
             "label", "the config drive", f"{label!r} is not 1 to 16 characters of ASCII"
         )

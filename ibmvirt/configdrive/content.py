@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ibmvirt.configdrive.errors import ConfigDriveInputError
 
@@ -27,6 +27,9 @@ CHUNK = 128 * 1024
 
 MAX_SIZE = 2**32 - 1
 """Bytes in one file; one extent of ISO 9660 holds no more."""
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes done and the bytes in all."""
 
 Data = bytes | str | os.PathLike[str]
 """Content: bytes, text (stored as UTF-8), or the path of a file to read."""
