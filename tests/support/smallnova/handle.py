@@ -1,0 +1,156 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A small Nova's process, and a client of its API."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+from ibmvirt.simulators.core import process
+
+
+class SmallNovaError(Exception):
+    """It did not start; the text is the end of its output and log."""
+
+
+class SmallNova:
+    """``with SmallNova("ibmvirt.PowerVMDriver", simulator) as nova: ...``
+
+    :param driver: ``compute_driver``.
+    :param options: configuration, {section: {name: value}}.
+    :param admin_url: of the simulator, for the networks' stand-in.
+    :param state: directory kept over restarts; default: a temporary one.
+    """
+
+    def __init__(self, driver, *, options, admin_url, vif_type="pvm_sea", state=None):
+        self.driver = driver
+        self.options = options
+        self.admin_url = admin_url
+        self.vif_type = vif_type
+        self._temporary = None
+        if state is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="smallnova-")
+            state = self._temporary.name
+        self.state = pathlib.Path(state)
+        self.child = None
+        self.ready = {}
+        self._connection = None
+
+    def start(self, timeout=90):
+        self.state.mkdir(parents=True, exist_ok=True)
+        ready = self.state / "ready.json"
+        ready.unlink(missing_ok=True)
+        command = [
+            sys.executable, "-m", "tests.support.smallnova",
+            "--driver", self.driver, "--state-dir", str(self.state),
+            "--ready-file", str(ready), "--simulator", self.admin_url,
+            "--vif-type", self.vif_type, "--steps",
+            "--options", json.dumps(self.options),
+        ]  # fmt: skip
+        with (self.state / "output").open("wb") as output:
+            self.child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                env={**os.environ, "PYTHONWARNINGS": "ignore"},
+            )  # fmt: skip
+        end = time.monotonic() + timeout
+        while not ready.exists():
+            if self.child.poll() is not None or time.monotonic() > end:
+                text = (self.state / "output").read_text()[-3000:]
+                if (self.state / "nova.log").exists():
+                    text += (self.state / "nova.log").read_text()[-3000:]
+                self.stop()
+                raise SmallNovaError(text)
+            time.sleep(0.05)
+        self.ready = json.loads(ready.read_text())
+        return self
+
+    def stop(self):
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self.child is not None:
+            process.end_child(self.child, timeout=30)
+            self.child = None
+
+    def kill(self):
+        """End it as a power failure does; start() goes on with its files."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        self.child.kill()
+        self.child.wait()
+        self.child = None
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_error):
+        self.stop()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    @property
+    def client(self):
+        """An openstacksdk connection to this Nova and its neighbours."""
+        if self._connection is None:
+            import openstack
+
+            self._connection = openstack.connection.Connection(
+                auth_type="admin_token",
+                auth={"endpoint": self.ready["compute"], "token": "admin"},
+                compute_endpoint_override=self.ready["compute"],
+                compute_default_microversion="2.96",
+                image_endpoint_override=f"{self.ready['images']}/v2",
+                network_endpoint_override=f"{self.ready['networks']}/v2.0",
+                block_storage_endpoint_override=f"{self.ready['volumes']}/v3/demo",
+                region_name="small",
+            )
+        return self._connection
+
+    def steps(self):
+        """The steps of all flows so far."""
+        path = pathlib.Path(self.ready["steps"])
+        if not path.exists():
+            return []
+        return [json.loads(line) for line in path.read_text().splitlines()]
+
+    def log(self):
+        return pathlib.Path(self.ready["log"]).read_text()
+
+
+def powervm(simulator, **options):
+    """A small Nova on a running NovaLink simulator, not started."""
+    import urllib.parse
+
+    system = simulator.systems[0]
+    url = urllib.parse.urlsplit(system["url"])
+    return SmallNova(
+        "ibmvirt.PowerVMDriver",
+        options={
+            "powervm": {
+                "novalink_host": url.hostname,
+                "novalink_port": url.port,
+                "novalink_protocol": url.scheme,
+                "novalink_user": system["username"],
+                "novalink_password": system["password"],
+                **options,
+            }
+        },
+        admin_url=simulator.admin_url,
+    )
