@@ -51,7 +51,8 @@ class Request:
         parts = urllib.parse.urlsplit(handler.path)
         self.raw_path = parts.path
         self.path = urllib.parse.unquote(parts.path)
-        self.query = dict(urllib.parse.parse_qsl(parts.query, keep_blank_values=True))
+        self.pairs = urllib.parse.parse_qsl(parts.query, keep_blank_values=True)
+        self.query = dict(self.pairs)
         self.headers = handler.headers
         self.received = 0
         self._read = False

@@ -92,19 +92,26 @@ class Services:
         os_vif.initialize()
 
     def _services(self):
-        from nova import rpc, service
+        from nova import service
         from nova.compute import rpcapi as compute_rpcapi
         from nova.scheduler import rpcapi as scheduler_rpcapi
 
-        del rpc
-        for binary, topic in (
-            ("nova-conductor", "conductor"),
-            ("nova-scheduler", scheduler_rpcapi.RPC_TOPIC),
-            ("nova-compute", compute_rpcapi.RPC_TOPIC),
+        for binary, topic, topic_alt in (
+            ("nova-conductor", "conductor", None),
+            ("nova-scheduler", scheduler_rpcapi.RPC_TOPIC, None),
+            # External events and whatever is short comes by the second topic.
+            (
+                "nova-compute",
+                compute_rpcapi.RPC_TOPIC,
+                compute_rpcapi.RPC_TOPIC_ALT,
+            ),
         ):
             sys.argv[0] = binary
             started = service.Service.create(
-                binary=binary, topic=topic, periodic_enable=binary == "nova-compute"
+                binary=binary,
+                topic=topic,
+                topic_alt=topic_alt,
+                periodic_enable=binary == "nova-compute",
             )
             started.start()
             self.running.append(started)

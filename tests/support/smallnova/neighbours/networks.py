@@ -45,11 +45,13 @@ class Networks(base.Service):
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._macs = itertools.count(len(self.data["ports"]) + 1)
         route = self.route
+        route("GET", "/", lambda r: self.versions())
+        route("GET", "/v2.0", lambda r: self.versions())
         route("GET", "/v2.0/extensions", self.extensions)
         for name in ("networks", "subnets", "ports", "security-groups"):
             table = name.replace("-", "_")
             route(
-                "GET", f"/v2.0/{name}", lambda r, t=table: {t: self.select(t, r.query)}
+                "GET", f"/v2.0/{name}", lambda r, t=table: {t: self.select(t, r.pairs)}
             )
             route("GET", f"/v2.0/{name}/([^/]+)", lambda r, i, t=table: self.show(t, i))
         route("GET", "/v2.0/floatingips", lambda r: {"floatingips": []})
@@ -105,6 +107,10 @@ class Networks(base.Service):
             "security_groups": {group["id"]: group},
         }
 
+    def versions(self):
+        links = [{"rel": "self", "href": f"{self.url}/v2.0/"}]
+        return {"versions": [{"id": "v2.0", "status": "CURRENT", "links": links}]}
+
     @staticmethod
     def extensions(_request):
         names = {"binding": "Port Binding", "provider": "Provider Network",
@@ -117,18 +123,20 @@ class Networks(base.Service):
             ]
         }  # fmt: skip
 
-    def select(self, table, query):
-        """Objects that fit; a list in the query is any of its values."""
-        wanted = {
-            key: value
-            for key, value in query.items()
-            if key not in ("fields", "limit", "marker", "sort_key", "sort_dir")
-        }
+    def select(self, table, pairs):
+        """Objects that fit; of a key that is there twice, any value does."""
+        wanted = {}
+        for key, value in pairs:
+            if key not in ("fields", "limit", "marker", "sort_key", "sort_dir"):
+                wanted.setdefault(key, []).append(value)
         with self.lock:
             return [
                 dict(item)
                 for item in self.data[table].values()
-                if all(self._fits(item, k, v) for k, v in wanted.items())
+                if all(
+                    any(self._fits(item, key, value) for value in values)
+                    for key, values in wanted.items()
+                )
             ]
 
     @staticmethod
