@@ -181,7 +181,7 @@ def _finish(node: Directory) -> None:
     """Sort the children, refuse names that differ in case only, name for ISO."""
     node.children = dict(sorted(node.children.items()))
     folded: dict[str, File | Directory] = {}
-    used: set[str] = set()
+    used: dict[str, int] = {}
     for child in node.children.values():
         other = folded.setdefault(_fold(child.name), child)
         if other is not child:
@@ -200,22 +200,29 @@ def _fold(name: str) -> str:
     return "".join(u if len(u := c.upper()) == 1 else c for c in name)
 
 
-def _iso_name(node: File | Directory, used: set[str]) -> str:
-    """The ISO 9660 name (level 3), unique among those used in its directory."""
-    stem, extension, end = node.name, "", ""
+def _iso_name(node: File | Directory, used: dict[str, int]) -> str:
+    """The ISO 9660 name (level 3), unique among those used in its directory.
+
+    :param used: the names so far, as readers show them: without version and
+        without a dot at the end; and how many others would be the same.
+    """
+    stem, extension = node.name, ""
     if isinstance(node, File):
         before, _, after = node.name.rpartition(".")
         if before:
             stem, extension = before, _upper(after)[: _MAX_ISO_NAME - 8]
-        end = f".{extension};1"
     stem = _upper(stem)
     room = _MAX_ISO_NAME - 1 - len(extension)
-    candidate, number = f"{stem[:room]}{end}", 0
-    while candidate in used:
-        number += 1
-        candidate = f"{stem[: room - 1 - len(str(number))]}_{number}{end}"
-    used.add(candidate)
-    return candidate
+    tail = f".{extension}" if extension else ""
+    shown = wanted = f"{stem[:room]}{tail}"
+    while shown in used:
+        used[wanted] += 1
+        number = used[wanted]
+        shown = f"{stem[: room - 1 - len(str(number))]}_{number}{tail}"
+    used[shown] = 0
+    if isinstance(node, Directory):
+        return shown
+    return f"{shown};1" if extension else f"{shown}.;1"
 
 
 def _upper(name: str) -> str:
