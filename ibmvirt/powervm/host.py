@@ -102,10 +102,11 @@ class Host(capability.Host):
                 context.wait(_LOOK)
 
     def stop(self) -> None:
-        self._connection.close()
         if self._poller is not None:
-            self._poller.stop()
+            with context.background("stop"):
+                self._poller.stop()
             self._poller = None
+        self._connection.close()
 
     # -- what the node is ---------------------------------------------------
 

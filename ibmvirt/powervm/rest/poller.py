@@ -67,8 +67,12 @@ class Poller:
         self._ready.wait(timeout)
 
     def stop(self, timeout: float = 15.0) -> None:
-        """Stop; a poll under way ends with the session or its next answer."""
+        """Stop and join; an event of our own ends the poll that is under way."""
         self._stop.set()
+        try:
+            event_wrapper.Event.bld(self._adapter, "ibmvirt", "stop").create()
+        except pypowervm.Error as error:
+            LOG.debug("NovaLink is away; the poll ends by itself: %s", error)
         self._thread.join(timeout)
 
     def _run(self) -> None:

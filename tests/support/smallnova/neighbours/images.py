@@ -37,6 +37,7 @@ class Images(base.Service):
         route = self.route
         route("GET", "/", lambda r: self.versions())
         route("GET", "/versions", lambda r: self.versions())
+        route("GET", "/v2", lambda r: self.versions())
         route("GET", "/v2/schemas/image", lambda r: self.schema())
         route("GET", "/v2/images", lambda r: {"images": list(self.data.values())})
         route("POST", "/v2/images", self.create)
