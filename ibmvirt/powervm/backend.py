@@ -18,7 +18,7 @@ import typing
 
 from ibmvirt.common import capability
 from ibmvirt.powervm import connection as connections
-from ibmvirt.powervm import host, lpar_cache, media, storage, vios_writer
+from ibmvirt.powervm import host, lpar_cache, media, storage, writer
 from ibmvirt.powervm.disks import ssp
 from ibmvirt.powervm.guests import partitions, power
 from ibmvirt.powervm.networks import networks
@@ -32,7 +32,7 @@ def build(options: typing.Any, own_ip: str) -> capability.Backend:
     places = topology.Topology(adapter, options.cluster_name, options.tier_name)
     cache = lpar_cache.LparCache(adapter)
     operations = power.Power(jobs.Jobs(adapter, options.job_timeout), cache)
-    writers = vios_writer.Writers(adapter)
+    writers = writer.Writers(adapter)
     defaults = {
         "proc_units_factor": str(options.proc_units_factor),
         "uncapped_weight": str(options.uncapped_proc_weight),

@@ -23,7 +23,7 @@ from pypowervm.wrappers import storage as storage_wrapper
 
 from ibmvirt.common import capability, clock, context, exceptions, plan
 from ibmvirt.powervm import connection as connections
-from ibmvirt.powervm import lpar_cache, vios_writer
+from ibmvirt.powervm import lpar_cache, writer
 from ibmvirt.powervm.guests import partitions
 from ibmvirt.powervm.rest import errors, poller, topology
 
@@ -40,7 +40,7 @@ class Host(capability.Host):
         connection: connections.Connection,
         places: topology.Topology,
         cache: lpar_cache.LparCache,
-        writers: vios_writer.Writers,
+        writers: writer.Writers,
         *,
         vios_wait: float,
         own_ip: str,

@@ -17,18 +17,18 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import threading
 import typing
 
-from pypowervm import exceptions as pypowervm
 from pypowervm.wrappers import storage as storage_wrapper
 from pypowervm.wrappers import virtual_io_server
 
-from ibmvirt.common import capability, exceptions, plan
-from ibmvirt.powervm.rest import errors, topology, uploads
+from ibmvirt.common import capability, plan
+from ibmvirt.powervm import writer
+from ibmvirt.powervm.rest import topology, uploads
 
 # Longest name of optical media (pypowervm const.MaxLen.VOPT_NAME).
 _NAME_MAX = 37
-_TRIES = 5
 
 
 def drive_name(server: plan.Server) -> str:
@@ -48,6 +48,9 @@ class Media(capability.Media):
     def __init__(self, adapter: typing.Any, places: topology.Topology) -> None:
         self._adapter = adapter
         self._topology = places
+        self._lock = threading.Lock()
+        self._repository: topology.Repository | None = None
+        self._current: writer.Writer | None = None
 
     def upload(self, server: plan.Server, content: bytes) -> plan.MediaRef:
         name = drive_name(server)
@@ -68,34 +71,36 @@ class Media(capability.Media):
 
     def delete(self, media: plan.MediaRef) -> None:
         """Two calls: the volume group is read and written."""
-        what = f"remove the config drive {media.name}"
+
+        def remove(group: typing.Any) -> bool:
+            gone = [
+                (home, item)
+                for home in group.vmedia_repos
+                for item in home.optical_media
+                if item.name == media.name
+            ]
+            for home, item in gone:
+                home.optical_media.remove(item)
+            return bool(gone)
+
+        self._writer().apply(remove, f"remove the config drive {media.name}")
+
+    def _writer(self) -> writer.Writer:
+        """Removals at the same time are one write of the volume group."""
         repository = self._topology.repository()
-        for _try in range(_TRIES):
-            with errors.attempting(what):
-                group = storage_wrapper.VG.get(
-                    self._adapter,
-                    uuid=repository.group_uuid,
-                    parent_type=virtual_io_server.VIOS,
-                    parent_uuid=repository.vios.uuid,
+        with self._lock:
+            if self._repository != repository:
+                self._repository = repository
+                # Not kept: every upload changes the group.
+                self._current = writer.Writer(
+                    f"the media repository of {repository.vios.name}",
+                    lambda: storage_wrapper.VG.get(
+                        self._adapter,
+                        uuid=repository.group_uuid,
+                        parent_type=virtual_io_server.VIOS,
+                        parent_uuid=repository.vios.uuid,
+                    ),
+                    keep=False,
                 )
-                gone = [
-                    (home, item)
-                    for home in group.vmedia_repos
-                    for item in home.optical_media
-                    if item.name == media.name
-                ]
-                if not gone:
-                    return
-                for home, item in gone:
-                    home.optical_media.remove(item)
-                try:
-                    group.update()
-                    return
-                except pypowervm.HttpError as error:
-                    if errors.status_of(error) not in (412, 503):
-                        raise
-                except (pypowervm.ConnectionError, pypowervm.TimeoutError):
-                    continue
-        raise exceptions.HypervisorError(
-            what, f"the volume group was changed by others {_TRIES} times"
-        )
+            assert self._current is not None
+            return self._current

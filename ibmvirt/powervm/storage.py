@@ -23,7 +23,7 @@ from pypowervm.wrappers import storage as storage_wrapper
 from pypowervm.wrappers import virtual_io_server
 
 from ibmvirt.common import capability, exceptions, plan
-from ibmvirt.powervm import vios_writer
+from ibmvirt.powervm import writer
 from ibmvirt.powervm.disks import ssp
 from ibmvirt.powervm.rest import topology
 
@@ -38,7 +38,7 @@ class Storage(capability.Storage):
         self,
         adapter: typing.Any,
         places: topology.Topology,
-        writers: vios_writer.Writers,
+        writers: writer.Writers,
     ) -> None:
         self._adapter = adapter
         self._topology = places

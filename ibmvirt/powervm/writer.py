@@ -10,12 +10,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""All writes to a VIOS: one writer each, which coalesces.
+"""All writes to a shared object: one writer each, which coalesces.
 
 A POST of a VIOS's mappings is slow and carries all of them, and two at once
 end in a 412. So changes that arrive while one is under way wait and are then
-made together, in one GET and one POST. What the last POST answered is kept:
-while nobody else writes, the next change needs no GET.
+made together, in one GET and one POST. What the last POST answered may be
+kept: while nobody else writes, the next change needs no GET. The same goes for
+a volume group.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import collections.abc
 import concurrent.futures
 import dataclasses
 import logging
+import random
 import threading
 import typing
 
@@ -31,7 +33,7 @@ from pypowervm import const
 from pypowervm import exceptions as pypowervm
 from pypowervm.wrappers import virtual_io_server
 
-from ibmvirt.common import context, exceptions
+from ibmvirt.common import clock, context, exceptions
 from ibmvirt.powervm.rest import errors
 
 LOG = logging.getLogger(__name__)
@@ -40,7 +42,9 @@ LOG = logging.getLogger(__name__)
 # when the former one was stale, so it first looks whether all is done.
 Change = collections.abc.Callable[[typing.Any], bool]
 
-_TRIES = 6
+# Others write as well: give way a little longer with each try.
+_TRIES = 12
+_PATIENT_TRIES = 3
 _MEMENTOS = 4
 
 
@@ -53,17 +57,26 @@ class _Item:
 
 
 class Writer:
-    """Writes one group of one VIOS.
+    """Writes one object, or one group of it.
 
     The thread that comes first does the work for those that come meanwhile;
     there is no thread of its own to start or join.
+
+    :param name: for errors: "vios1".
+    :param get: reads the wrapper.
+    :param keep: use the answer of the last POST for the next change.
     """
 
-    def __init__(self, adapter: typing.Any, uuid: str, name: str, group: str) -> None:
-        self._adapter = adapter
-        self._uuid = uuid
+    def __init__(
+        self,
+        name: str,
+        get: collections.abc.Callable[[], typing.Any],
+        *,
+        keep: bool = True,
+    ) -> None:
         self._name = name
-        self._group = group
+        self._get = get
+        self._keep = keep
         self._condition = threading.Condition()
         self._waiting: list[_Item] = []
         self._busy = False
@@ -93,7 +106,7 @@ class Writer:
 
     def read(self) -> typing.Any:
         """The wrapper as it is now; it must not be changed."""
-        with errors.attempting(f"read the mappings of {self._name}"):
+        with errors.attempting(f"read {self._name}"):
             return self._get()
 
     def forget(self) -> None:
@@ -149,16 +162,19 @@ class Writer:
         what = "; ".join(item.what for item in batch[:_MEMENTOS])
         where = f"{what} on {self._name}"
         last: Exception | None = None
-        for _try in range(_TRIES):
+        for number in range(_TRIES):
+            if number >= _PATIENT_TRIES:
+                clock.sleep(random.uniform(0, 0.1 * number))
             with errors.attempting(where):
                 wrapper = self._wrapper or self._get()
                 self._wrapper = None
                 changed = [item.change(wrapper) for item in batch]
                 if not any(changed):
-                    self._wrapper = wrapper
+                    self._wrapper = wrapper if self._keep else None
                     return
                 try:
-                    self._wrapper = wrapper.update()
+                    answer = wrapper.update()
+                    self._wrapper = answer if self._keep else None
                     return
                 except pypowervm.HttpError as error:
                     if not _worth_another(error):
@@ -169,11 +185,6 @@ class Writer:
                     last = error
         raise exceptions.HypervisorError(
             where, f"{_TRIES} tries failed, the last with: {last}"
-        )
-
-    def _get(self) -> typing.Any:
-        return virtual_io_server.VIOS.get(
-            self._adapter, uuid=self._uuid, xag=[self._group]
         )
 
 
@@ -194,7 +205,12 @@ class Writers:
         with self._lock:
             found = self._writers.get((uuid, group))
             if found is None:
-                found = Writer(self._adapter, uuid, name, group)
+                found = Writer(
+                    name,
+                    lambda: virtual_io_server.VIOS.get(
+                        self._adapter, uuid=uuid, xag=[group]
+                    ),
+                )
                 self._writers[uuid, group] = found
             return found
 

@@ -1,0 +1,370 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Spawn and destroy on the simulator: results, call counts, failures."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import urllib.parse
+
+import pytest
+from nova.compute import power_state
+
+from ibmvirt.common import exceptions, plan
+from ibmvirt.powervm.disks import ssp
+from tests.support import powervm
+
+
+@pytest.fixture
+def driven(novalink):
+    with powervm.running(novalink) as found:
+        yield found
+
+
+def warm(driven):
+    """Fill the caches: one server is built and deleted."""
+    first = driven.plan(99)
+    driven.spawn(first)
+    driven.destroy(first)
+    driven.simulator.admin("DELETE", "journal")
+
+
+def test_spawn_builds_what_was_planned(driven):
+    spawn = driven.plan(vifs=2)
+    driven.spawn(spawn)
+    guest = driven.simulator.guest(spawn.server.name)
+    assert guest["state"] == "running"
+    assert guest["memory_mib"] == 512
+    # PowerVM keeps bit 0 of the UUID zero.
+    assert guest["uuid"].lower()[1:] == spawn.server.uuid[1:]
+    assert int(guest["uuid"][0], 16) < 8
+    adapters = {(a["mac"], a["vlan"], a["switch"]) for a in guest["adapters"]}
+    assert ("FA163E000100", 100, "ETHERNET0") in adapters
+    assert ("FA163E000101", 101, "ETHERNET0") in adapters
+    assert sum(switch == "MGMTSWITCH" for _m, _v, switch in adapters) == 1
+    mapped = sorted((s["vios"], s["kind"]) for s in guest["storage"])
+    assert mapped == [
+        ("vios1", "LogicalUnit"),
+        ("vios1", "VirtualOpticalMedia"),
+        ("vios2", "LogicalUnit"),
+    ]
+    name = ssp.disk_name(spawn.server, spawn.guest.disks[0])
+    assert driven.simulator.disk(name) == powervm.IMAGE_BYTES
+    media = [s["id"] for s in guest["storage"] if s["kind"] == "VirtualOpticalMedia"]
+    assert driven.simulator.disk(media[0]) == b"drive" * 1000
+
+
+def test_destroy_leaves_nothing_and_may_be_repeated(driven):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    driven.destroy(spawn)
+    assert driven.simulator.compare() == []
+    driven.destroy(spawn)
+    assert driven.simulator.compare() == []
+    assert driven.simulator.verify() == []
+
+
+def test_spawn_with_the_image_there_takes_at_most_14_calls(driven):
+    warm(driven)
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    calls = driven.calls("spawn", spawn)
+    assert len(calls) <= 14, calls
+
+
+def test_spawn_with_an_upload_takes_at_most_20_calls(driven):
+    warm(driven)
+    # Another image, so that it is uploaded with all other caches warm.
+    spawn = driven.plan()
+    image = plan.Image(
+        id="7a", name="other", disk_format="raw", container_format="bare",
+        size=len(driven.source.content), checksum="f" * 32,
+    )  # fmt: skip
+    disks = (plan.DiskSpec("root", 0, 2048, image=image),)
+    guest = plan.GuestSpec(
+        server=spawn.server, vcpus=1, memory_mib=512, disks=disks,
+        vifs=spawn.guest.vifs, platform=spawn.guest.platform,
+    )  # fmt: skip
+    driven.spawn(plan.Spawn(guest, image, config_drive=True))
+    calls = driven.calls("spawn", spawn)
+    assert len(calls) <= 20, calls
+
+
+def test_destroy_takes_at_most_12_calls(driven):
+    warm(driven)
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    driven.destroy(spawn)
+    calls = driven.calls("destroy", spawn)
+    assert len(calls) <= 12, calls
+
+
+def test_ten_builds_at_once_upload_the_image_once_and_never_meet_a_412(driven):
+    plans = [driven.plan(number) for number in range(1, 11)]
+    with concurrent.futures.ThreadPoolExecutor(10) as pool:
+        list(pool.map(driven.spawn, plans))
+    assert driven.source.opened == 1
+    journal = driven.simulator.journal()
+    assert [r["key"] for r in journal if r["status"] == 412] == []
+    with concurrent.futures.ThreadPoolExecutor(10) as pool:
+        list(pool.map(driven.destroy, plans))
+    assert driven.simulator.compare() == []
+
+
+def test_power_states_follow_events_without_a_call(driven):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    guest = driven.guest(spawn)
+    driven.simulator.admin("DELETE", "journal")
+    for _ in range(5):
+        state = driven.backend.guests.state(guest, use_cache=True)
+        assert state.power_state == power_state.RUNNING
+    own = [r for r in driven.simulator.journal() if r["memento"] != "bg:events"]
+    assert own == []
+
+
+def test_stop_start_restart_and_dump(driven):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    guest, guests = driven.guest(spawn), driven.backend.guests
+
+    def state():
+        return guests.state(guest, use_cache=False).power_state
+
+    with driven.operation("power_off", spawn.server):
+        guests.power_off(guest, timeout=60, retry_interval=10)
+        assert state() == power_state.SHUTDOWN
+        guests.power_off(guest, timeout=0, retry_interval=0)
+        guests.power_on(guest)
+        assert state() == power_state.RUNNING
+        guests.power_on(guest)
+        guests.reboot(guest, hard=False)
+        guests.reboot(guest, hard=True)
+        driven.backend.crash_dump.trigger(guest)
+        assert state() == power_state.RUNNING
+    jobs = [
+        record
+        for record in driven.simulator.journal(memento="power_off:*")
+        if record["key"].startswith("PUT") and "/do/" in record["key"]
+    ]
+    assert all(record["status"] == 200 for record in jobs)
+
+
+def test_without_rmc_the_partition_is_stopped_all_the_same(driven):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    driven.simulator.rule(
+        match={"key": "PUT LogicalPartition/{id}/do/PowerOff"},
+        on="job",
+        effect={"kind": "job", "message": "HSCL0DB4 RMC is not active"},
+    )
+    guest = driven.guest(spawn)
+    with driven.operation("power_off", spawn.server):
+        driven.backend.guests.power_off(guest, timeout=60, retry_interval=10)
+    state = driven.backend.guests.state(guest, use_cache=False)
+    assert state.power_state == power_state.SHUTDOWN
+
+
+def test_attach_and_detach_a_port_while_it_runs(driven):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    guest = driven.guest(spawn)
+    port = plan.Vif(id="9d0f", mac="fa:16:3e:aa:00:01", type="pvm_sea", vlan=300)
+    networks = driven.backend.networks
+    networks.plug(guest, (port,))
+    networks.plug(guest, (port,))
+    macs = [a["mac"] for a in driven.simulator.guest(guest.name)["adapters"]]
+    assert macs.count("FA163EAA0001") == 1
+    networks.unplug(guest, (port,))
+    networks.unplug(guest, (port,))
+    macs = [a["mac"] for a in driven.simulator.guest(guest.name)["adapters"]]
+    assert "FA163EAA0001" not in macs
+
+
+def test_the_agent_is_told_of_a_port(driven):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    assert driven.calls("spawn", spawn).count("PUT Event") == 1
+
+
+@pytest.mark.parametrize(
+    ("vif_type", "vlan"), [("bridge", 100), ("pvm_sea", 0), ("pvm_sea", 4095)]
+)
+def test_a_port_that_cannot_be_plugged_is_refused_before_anything(
+    driven, vif_type, vlan
+):
+    port = plan.Vif(id="p", mac="fa:16:3e:00:00:01", type=vif_type, vlan=vlan)
+    with pytest.raises(exceptions.InvalidRequest, match="plug the port p"):
+        driven.backend.networks.check((port,))
+
+
+def test_what_does_not_fit_is_refused_and_leaves_nothing(driven):
+    spawn = driven.plan(extra_specs={"powervm:proc_units": "200"})
+    big = plan.GuestSpec(
+        server=spawn.server, vcpus=1, memory_mib=512, vifs=(),
+        disks=(plan.DiskSpec("root", 0, 1 << 30, image=spawn.image),),
+        platform=spawn.guest.platform,
+    )  # fmt: skip
+    with pytest.raises(exceptions.OutOfResources, match="create the disk"):
+        driven.spawn(plan.Spawn(big, spawn.image, config_drive=True))
+    assert driven.simulator.compare() == []
+
+
+def test_a_lost_token_is_replaced(driven):
+    driven.simulator.rule(match={"layer": "rest"}, effect={"kind": "expire_token"})
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    assert driven.simulator.guest(spawn.server.name)["state"] == "running"
+
+
+def test_a_restart_of_novalink_is_survived(driven):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    driven.simulator.rule(
+        match={"key": "GET ManagedSystem"}, effect={"kind": "restart"}
+    )
+    with pytest.raises(exceptions.HypervisorUnavailable):
+        driven.backend.host.resources()
+    assert driven.backend.host.resources().memory_mib > 0
+    driven.destroy(spawn)
+    assert driven.simulator.compare() == []
+
+
+def test_no_password_is_shown(driven, caplog):
+    caplog.set_level("DEBUG")
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    secret = driven.simulator.systems[0]["password"]
+    assert secret not in caplog.text
+    records = driven.simulator.journal()
+    assert secret not in repr(records)
+
+
+# -- one fault at a time ---------------------------------------------------
+
+
+def sweep_cells(driven):
+    """(key, occurrence) of every call of a spawn with an upload."""
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    memento = f"spawn:{spawn.server.uuid}"
+    records = driven.simulator.journal(memento=memento)
+    return [(record["key"], record["occurrence"]) for record in records]
+
+
+@pytest.mark.parametrize(
+    ("phase", "kind"), [("before", "refuse"), ("after", "drop"), ("before", "reset")]
+)
+def test_spawn_with_any_one_call_failing_leaks_nothing(novalink, phase, kind):
+    with powervm.running(novalink) as driven:
+        cells = sweep_cells(driven)
+    assert len(cells) > 20
+    outcomes = {}
+    for key, occurrence in cells:
+        novalink.reset("clean")
+        novalink.mark()
+        with powervm.running(novalink) as driven:
+            spawn = driven.plan()
+            novalink.rule(
+                match={
+                    "key": key,
+                    "occurrence": occurrence,
+                    "memento": f"spawn:{spawn.server.uuid}",
+                },
+                phase=phase,
+                effect={"kind": kind, "status": 500, "message": "HSCL9999 a fault"},
+            )
+            try:
+                driven.spawn(spawn)
+                outcome = "succeeded"
+            except exceptions.IBMVirtError as error:
+                named = "HSCL9999" in str(error) or spawn.server.name in str(error)
+                outcome = "rolled back" if named or error.attempted else "obscure"
+            novalink.delete_rule()
+            if outcome == "succeeded":
+                guest = novalink.guest(spawn.server.name)
+                assert guest["state"] == "running"
+                assert len(guest["storage"]) == 3, (key, occurrence)
+                driven.destroy(spawn)
+                assert novalink.compare() == [], (key, occurrence)
+            elif novalink.compare():
+                driven.destroy(spawn)
+                assert novalink.compare() == [], (key, occurrence)
+                outcome = "cleaned"
+            outcomes[key, occurrence] = outcome
+    assert set(outcomes.values()) <= {"succeeded", "rolled back", "cleaned"}
+
+
+def test_destroy_with_any_one_call_failing_can_be_repeated(novalink):
+    with powervm.running(novalink) as driven:
+        spawn = driven.plan()
+        driven.spawn(spawn)
+        driven.destroy(spawn)
+        records = novalink.journal(memento=f"destroy:{spawn.server.uuid}")
+    cells = [(record["key"], record["occurrence"]) for record in records]
+    for phase, kind in (("before", "refuse"), ("after", "drop")):
+        for key, occurrence in cells:
+            novalink.reset("clean")
+            novalink.mark()
+            with powervm.running(novalink) as driven:
+                spawn = driven.plan()
+                driven.spawn(spawn)
+                novalink.rule(
+                    match={
+                        "key": key,
+                        "occurrence": occurrence,
+                        "memento": f"destroy:{spawn.server.uuid}",
+                    },
+                    phase=phase,
+                    effect={"kind": kind},
+                )
+                try:
+                    driven.destroy(spawn)
+                except exceptions.IBMVirtError:
+                    novalink.delete_rule()
+                    driven.destroy(spawn)
+                assert novalink.compare() == [], (key, occurrence, phase)
+
+
+def test_the_flow_does_not_hide_the_first_error(driven):
+    driven.simulator.rule(
+        match={"key": "PUT Tier/{id}/LogicalUnit"},
+        count=None,
+        effect={"kind": "refuse", "status": 500, "message": "VIOS0099 no pool"},
+    )
+    driven.simulator.rule(
+        match={"verb": "DELETE"}, count=None, effect={"kind": "refuse", "status": 500}
+    )
+    with pytest.raises(exceptions.HypervisorError, match="VIOS0099 no pool"):
+        driven.spawn(driven.plan())
+
+
+def test_a_wrong_password_is_named():
+    from ibmvirt.simulators.novalink import NovaLinkSimulator
+
+    with NovaLinkSimulator("--tls") as simulator:
+        url = urllib.parse.urlsplit(simulator.systems[0]["url"])
+        assert url.scheme == "https"
+        with powervm.running(simulator) as found:
+            assert found.backend.host.node_name().startswith("8247-22L*")
+        with (
+            pytest.raises(exceptions.HypervisorUnavailable, match="log on to NovaLink"),
+            powervm.running(simulator, novalink_password="wrong"),
+        ):
+            pass
+        # The certificate is nobody's but the simulator's own.
+        with (
+            pytest.raises(exceptions.HypervisorUnavailable, match="certificate"),
+            powervm.running(simulator, novalink_ca_file=None),
+        ):
+            pass
