@@ -119,7 +119,7 @@ class Files:
         if file.kind == MEDIA:
             group = volume_group.find_with_repository(system, self._vios(file.element))
             name = file.value("Filename")
-            system.replace(volume_group.add_media(system, group, name, size, blob))
+            volume_group.add_media(system, group, name, size, blob)
         else:
             udid = file.value("TargetDeviceUniqueDeviceID")
             target = self._disk(udid)

@@ -104,6 +104,14 @@ TABLE = {
         "HSCL03A6 There are not enough processing units: {wanted} wanted, {free} free.",
         "assumed",
     ),
+    "processor_limits": Entry(
+        400,
+        "HSCL0391 The {what} must be minimum <= desired <= maximum, and more than 0.",
+        "assumed",
+    ),
+    "no_id": Entry(
+        500, "HSCL0D04 All {limit} partition ids of the system are in use.", "assumed"
+    ),
     "running": Entry(
         500,
         "HSCL0604 The partition {name} must be shut down for that; its state "
@@ -125,6 +133,77 @@ TABLE = {
         500, "HSCL0B03 Partition {id} has no free virtual slot.", "assumed"
     ),
     "no_switch": Entry(400, "HSCL0B04 There is no such virtual switch.", "assumed"),
+    "switch_exists": Entry(
+        400, "HSCL0B05 A virtual switch with the name {name} exists.", "assumed"
+    ),
+    "switch_in_use": Entry(
+        500, "HSCL0B06 Adapters are connected to the virtual switch {name}.", "assumed"
+    ),
+    "switch_limit": Entry(
+        500, "HSCL0B07 There are {limit} virtual switches already.", "assumed"
+    ),
+    "vlan": Entry(400, "HSCL0B08 The VLAN id {vlan} is not 1 to 4094.", "assumed"),
+    "vlan_twice": Entry(
+        400, "HSCL0B09 The VLAN {vlan} is given more than once.", "assumed"
+    ),
+    "vlan_limit": Entry(
+        400,
+        "HSCL0B0A An adapter takes not more than {limit} tagged VLANs.",
+        "documented",
+    ),
+    "trunk": Entry(
+        400,
+        "HSCL0B0B A trunk adapter of VLAN {vlan} with priority {priority} exists "
+        "on the virtual switch {switch}.",
+        "assumed",
+    ),
+    "trunk_limit": Entry(
+        400, "HSCL0B0C A SEA has 1 to {limit} trunk adapters.", "documented"
+    ),
+    "no_client": Entry(
+        400, "HSCL0C01 A {kind} names no existing partition.", "assumed"
+    ),
+    "no_adapter": Entry(
+        400, "HSCL0C02 The server adapter {name} does not exist.", "assumed"
+    ),
+    "target_name": Entry(
+        400, "VIOS00022 The target device {name} exists on the VIOS.", "assumed"
+    ),
+    "address": Entry(
+        400,
+        "VIOS00023 The logical unit address {address} is in use on {adapter}.",
+        "assumed",
+    ),
+    "bus_full": Entry(
+        500, "VIOS00024 The server adapter {adapter} takes no more devices.", "assumed"
+    ),
+    "no_port": Entry(
+        400, "VIOS00040 The VIOS {vios} has no Fibre Channel port {name}.", "assumed"
+    ),
+    "port_full": Entry(
+        500,
+        "VIOS00041 The Fibre Channel port {name} of {vios} takes no more clients.",
+        "assumed",
+    ),
+    "wwpn": Entry(400, "HSCL0C10 The WWPN {wwpn} is in use.", "assumed"),
+    "disk_name": Entry(
+        400,
+        "VIOS00032 The name {name} of a {kind} must have 1 to {limit} characters.",
+        "documented",
+    ),
+    "disk_exists": Entry(
+        400, "VIOS00033 A {kind} with the name {name} exists on the VIOS.", "assumed"
+    ),
+    "disk_in_use": Entry(500, "VIOS00034 The {kind} {name} is in use.", "assumed"),
+    "disk_shrink": Entry(
+        400,
+        "VIOS00035 {name} cannot become smaller: it has {size} GB and {wanted} GB "
+        "are wanted.",
+        "assumed",
+    ),
+    "repository_exists": Entry(
+        400, "VIOS00036 The VIOS {name} has a media repository already.", "assumed"
+    ),
     "lu_in_use": Entry(500, "VIOS00010 The logical unit {name} is in use.", "assumed"),
     "lu_exists": Entry(
         400, "VIOS00011 A logical unit with the name {name} exists.", "assumed"
@@ -134,14 +213,12 @@ TABLE = {
         "VIOS00012 The storage pool has {free} GB free and {wanted} GB are wanted.",
         "assumed",
     ),
-    "no_storage": Entry(
-        400, "VIOS00020 The storage {name} of a mapping does not exist.", "assumed"
+    "no_storage": Entry(400, "VIOS00020 The storage {name} does not exist.", "assumed"),
+    "not_on_vios": Entry(
+        400, "VIOS00025 The VIOS {vios} does not have the storage {name}.", "assumed"
     ),
     "storage_mapped": Entry(
-        400, "VIOS00021 The storage {name} is mapped on this VIOS.", "assumed"
-    ),
-    "media_in_use": Entry(
-        500, "VIOS00030 The optical media {name} is in use.", "assumed"
+        400, "VIOS00021 The storage {name} is mapped already by {vios}.", "assumed"
     ),
     "no_repository": Entry(
         500, "VIOS00031 The VIOS {name} has no media repository.", "assumed"

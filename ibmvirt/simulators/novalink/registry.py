@@ -18,11 +18,17 @@ import importlib
 
 _NOUNS = (
     "managed_system",
+    "management_console",
     "logical_partition",
     "virtual_io_server",
-    "network",
+    "virtual_switch",
+    "virtual_network",
+    "client_network_adapter",
+    "network_bridge",
     "storage_pool",
+    "logical_unit",
     "volume_group",
+    "mapping_effects",
     "processor_pool",
 )
 _OPERATIONS = ("power", "host")

@@ -17,10 +17,8 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
-import threading
 import typing
 import uuid as uuids
-import zlib
 
 from ibmvirt.simulators.core import blobs, calls, world
 from ibmvirt.simulators.novalink.refusals import refuse
@@ -29,6 +27,7 @@ from ibmvirt.simulators.novalink.schema import xml
 Groups = frozenset[str] | None
 # Rendered views that an object keeps: (content, ETag) by groups.
 Views = dict[Groups, tuple[bytes, str]]
+_T = typing.TypeVar("_T")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -45,20 +44,43 @@ class SimObject:
     created: int
     blob: str = ""
     views: Views = dataclasses.field(default_factory=dict)
+    # What was read of this version once: values by path, and typed facts.
+    facts: dict[str, typing.Any] = dataclasses.field(default_factory=dict)
 
     @property
     def key(self) -> str:
         return f"{self.type}/{self.uuid}"
 
     def value(self, path: str, default: str = "") -> str:
-        return xml.value(self.element, path, default)
+        found = self.facts.get(path)
+        if found is None:
+            found = self.facts[path] = xml.value(self.element, path)
+        return found or default
 
-    def changed(self, element: xml.Element) -> SimObject:
-        """The next version."""
-        return dataclasses.replace(self, element=element, views={})
+    def fact(self, name: str, compute: typing.Callable[[SimObject], _T]) -> _T:
+        """What ``compute`` says of this version, worked out once."""
+        key = f"={name}"
+        if key not in self.facts:
+            self.facts[key] = compute(self)
+        return typing.cast("_T", self.facts[key])
+
+    def changed(self, element: xml.Element, blob: str | None = None) -> SimObject:
+        """The next version; ``blob`` None keeps the content."""
+        content = self.blob if blob is None else blob
+        return dataclasses.replace(
+            self, element=element, blob=content, views={}, facts={}
+        )
 
 
-_VOLATILE = {"AtomCreated"}
+# Not compared: what follows from other objects that are.
+_DERIVED = frozenset(
+    {
+        "AvailableSize",
+        "FreeSpace",
+        "OverCommitSpace",
+        "TotalLogicalUnitSize",
+    }
+)
 
 
 def describe(item: SimObject) -> typing.Any:
@@ -78,7 +100,7 @@ def _plain(element: xml.Element) -> typing.Any:
     found: dict[str, typing.Any] = {}
     for child in children:
         tag = xml.name(child)
-        if tag in _VOLATILE or tag == "Metadata":
+        if tag in _DERIVED or tag == "Metadata":
             continue
         if tag in found:
             if not isinstance(found[tag], list):
@@ -132,7 +154,6 @@ class System:
         self.lock = fabric.world.lock
         self.on_change: typing.Callable[[str, SimObject, str], None] = _ignore
         self._created = itertools.count(1_700_000_000_000)
-        self._usage_lock = threading.Lock()
 
     # -- reading ----------------------------------------------------------
 
@@ -204,19 +225,26 @@ class System:
         parent: str = "",
         uuid: str | None = None,
         blob: str = "",
+        stamped: bool = False,
     ) -> SimObject:
+        """Store a new object; ``stamped`` keeps the Metadata it came with."""
         identity = uuid or str(uuids.uuid4())
         created = next(self._created)
-        xml.stamp(element, identity, created)
+        if not stamped:
+            xml.stamp(element, identity, created)
         item = SimObject(kind, identity, parent, element, created, blob)
         self.home(kind)[item.key] = item
         self.on_change("ADD_URI", item, "")
         return item
 
-    def replace(self, item: SimObject, detail: str = "") -> SimObject:
-        """Store a new version; subscribers hear of it."""
+    def replace(
+        self, item: SimObject, detail: str = "", *, quiet: bool = False
+    ) -> SimObject:
+        """Store a new version; subscribers hear of it unless it is ``quiet``,
+        as what follows from a change of another object is (assumed)."""
         self.home(item.type)[item.key] = item
-        self.on_change("MODIFY_URI", item, detail)
+        if not quiet:
+            self.on_change("MODIFY_URI", item, detail)
         return item
 
     def discard(self, item: SimObject) -> None:
@@ -226,37 +254,38 @@ class System:
     # -- slots --------------------------------------------------------------
 
     def used_slots(self, partition: SimObject) -> set[int]:
-        """Virtual slots of a partition that adapters occupy."""
+        """Virtual slots of a partition that adapters occupy; 0 and 1 are
+        those of the virtual consoles (captured)."""
         number = partition.value("PartitionID")
         used = {0, 1}
         for adapter in self.all("ClientNetworkAdapter", partition.key):
             used.add(int(adapter.value("VirtualSlotNumber", "0")))
         for vios in self.all("VirtualIOServer"):
-            for path in (
-                "VirtualSCSIMappings/VirtualSCSIMapping",
-                "VirtualFibreChannelMappings/VirtualFibreChannelMapping",
-            ):
-                for mapping in xml.findall(vios.element, path):
-                    for side in ("ClientAdapter", "ServerAdapter"):
-                        owner = xml.value(mapping, f"{side}/LocalPartitionID")
-                        slot = xml.value(mapping, f"{side}/VirtualSlotNumber")
-                        if owner == number and slot:
-                            used.add(int(slot))
+            used |= vios.fact("slots", slots_of).get(number, frozenset())
         return used
 
     def next_slot(
         self, partition: SimObject, *, high: bool = False, taken: set[int] | None = None
     ) -> int:
-        """The lowest free slot, or the highest (documented: 'high slots')."""
+        """The lowest free slot, or for ``high`` the one above all that are in
+        use (documented), if there is one.
+
+        :raises Refusal: all are in use.
+        """
         used = self.used_slots(partition) | (taken or set())
-        most = int(
-            partition.value("PartitionIOConfiguration/MaximumVirtualIOSlots", "64")
-        )
-        slots = range(most - 1, 1, -1) if high else range(2, most)
-        for slot in slots:
+        most = self.slot_limit(partition)
+        if high and max(used) + 1 < most:
+            return max(used) + 1
+        for slot in range(2, most):
             if slot not in used:
                 return slot
         raise refuse("no_slot", id=partition.value("PartitionID"))
+
+    @staticmethod
+    def slot_limit(partition: SimObject) -> int:
+        """Slots are below this number."""
+        path = "PartitionIOConfiguration/MaximumVirtualIOSlots"
+        return int(partition.value(path, "64"))
 
     def location(self, partition_id: str, slot: int | str) -> str:
         return (
@@ -264,9 +293,31 @@ class System:
         )
 
 
+def slots_of(vios: SimObject) -> dict[str, frozenset[int]]:
+    """Slots that the adapters of a VIOS's mappings and its trunk adapters
+    occupy, by partition id."""
+    found: dict[str, set[int]] = {}
+    for path in (
+        "VirtualSCSIMappings/VirtualSCSIMapping",
+        "VirtualFibreChannelMappings/VirtualFibreChannelMapping",
+    ):
+        for mapping in xml.findall(vios.element, path):
+            for side in ("ClientAdapter", "ServerAdapter"):
+                owner = xml.value(mapping, f"{side}/LocalPartitionID")
+                slot = xml.value(mapping, f"{side}/VirtualSlotNumber")
+                if owner and slot:
+                    found.setdefault(owner, set()).add(int(slot))
+    own = found.setdefault(vios.value("PartitionID"), set())
+    trunks = [
+        *xml.findall(vios.element, "TrunkAdapters/TrunkAdapter"),
+        *xml.findall(
+            vios.element,
+            "SharedEthernetAdapters/SharedEthernetAdapter/TrunkAdapters/TrunkAdapter",
+        ),
+    ]
+    own |= {int(xml.value(trunk, "VirtualSlotNumber", "0")) for trunk in trunks}
+    return {owner: frozenset(slots) for owner, slots in found.items()}
+
+
 def _ignore(_kind: str, _item: SimObject, _detail: str) -> None:
     """Until the event queue is there."""
-
-
-def etag(content: bytes) -> str:
-    return str(zlib.crc32(content) - (1 << 31))

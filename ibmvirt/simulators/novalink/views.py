@@ -18,18 +18,11 @@ from ibmvirt.simulators.core import http
 from ibmvirt.simulators.novalink import store
 from ibmvirt.simulators.novalink.objects import base
 from ibmvirt.simulators.novalink.refusals import refuse
-from ibmvirt.simulators.novalink.schema import xml
+from ibmvirt.simulators.novalink.schema import groups as groups_
+from ibmvirt.simulators.novalink.schema import table, xml
 
-# Types whose rendering depends on other objects: never kept.
-_COMPUTED = frozenset(
-    {
-        "ManagedSystem",
-        "SharedStoragePool",
-        "LogicalUnit",
-        "VolumeGroup",
-        "VirtualIOServer",
-    }
-)
+# Its rendering depends on other objects: it is never kept.
+_COMPUTED = frozenset({"SharedStoragePool"})
 _GENERAL = frozenset({"None", "All"})
 
 
@@ -54,9 +47,9 @@ def rendered(
     keep = noun.TYPE not in _COMPUTED
     if keep and groups in item.views:
         return item.views[groups]
-    element = xml.view(noun.render(system, item), groups)
+    element = groups_.view(noun.render(system, item), groups)
     content = xml.wrap(element)
-    result = (content, store.etag(content))
+    result = (content, groups_.etag(content))
     if keep:
         item.views[groups] = result
     return result
@@ -76,12 +69,6 @@ def check_strict(
         raise refuse("content_type", type=noun.TYPE)
     if request.verb == "POST" and request.headers.get("If-Match") is None:
         raise refuse("if_match_missing")
-    places = {tag: index for index, tag in enumerate(noun.ORDER)}
-    last = -1
-    for child in posted:
-        place = places.get(xml.name(child))
-        if place is None:
-            continue
-        if place < last:
-            raise refuse("order", child=xml.name(child), parent=noun.TYPE)
-        last = place
+    wrong = table.misplaced(posted)
+    if wrong is not None:
+        raise refuse("order", child=wrong[0], parent=wrong[1])

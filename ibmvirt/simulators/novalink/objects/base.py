@@ -18,7 +18,7 @@ import typing
 
 from ibmvirt.simulators.novalink import store
 from ibmvirt.simulators.novalink.refusals import refuse
-from ibmvirt.simulators.novalink.schema import xml
+from ibmvirt.simulators.novalink.schema import table, xml
 
 
 class Noun:
@@ -34,7 +34,7 @@ class Noun:
     SEARCH: tuple[str, ...] = ()
     ORDER: tuple[str, ...] = ()
     VERBS = frozenset({"GET"})
-    # Groups that the type has, beside All and None.
+    # Groups that the type has, beside All and None and those of the schema.
     GROUPS: frozenset[str] = frozenset()
 
     def members(
@@ -81,7 +81,9 @@ REGISTRY: dict[str, Noun] = {}
 
 
 def register(noun: type[Noun]) -> type[Noun]:
-    """Make a noun known by its type."""
+    """Make a noun known by its type; order and groups are the schema's."""
+    noun.ORDER = table.order(noun.TYPE)
+    noun.GROUPS |= table.groups_below(noun.TYPE)
     REGISTRY[noun.TYPE] = noun()
     return noun
 

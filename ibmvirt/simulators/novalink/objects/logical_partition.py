@@ -10,6 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+
 """LogicalPartition: AIX, Linux and IBM i partitions."""
 
 from __future__ import annotations
@@ -18,45 +19,35 @@ import typing
 import uuid as uuids
 
 from ibmvirt.simulators.novalink import store
-from ibmvirt.simulators.novalink.objects import base, managed_system, partition, usage
-from ibmvirt.simulators.novalink.refusals import refuse
-from ibmvirt.simulators.novalink.schema import xml
-
-ORDER = (
-    *partition.ORDER,
-    "MigrationStorageViosDataStatus",
-    "MigrationStorageViosDataTimestamp",
-    "RemoteRestartCapable",
-    "SimplifiedRemoteRestartCapable",
-    "HasDedicatedProcessorsForMigration",
-    "SuspendCapable",
-    "MigrationDisable",
-    "MigrationState",
-    "RemoteRestartState",
-    "PrimaryPagingServicePartition",
-    "PowerManagementMode",
-    "SecondaryPagingServicePartition",
-    "UsesHighSpeedLinkOpticonnect",
-    "UsesVirtualOpticonnect",
-    "VirtualFibreChannelClientAdapters",
-    "VirtualSCSIClientAdapters",
-    "RestrictedIO",
-    "StorageDeviceUniqueDeviceID",
-    "DesignatedIPLSource",
-    "DedicatedVirtualNICs",
-    "BootListInformation",
+from ibmvirt.simulators.novalink.objects import (
+    base,
+    managed_system,
+    partition,
+    usage,
+    virtual_network,
 )
+from ibmvirt.simulators.novalink.refusals import refuse
+from ibmvirt.simulators.novalink.schema import groups as groups_
+from ibmvirt.simulators.novalink.schema import table, xml
+
 TYPES = ("AIX/Linux", "OS400")
+_IBMI_TAGS = {"AlternateLoadSource": "NONE", "Console": "HMC", "LoadSource": "NONE"}
 
 
 @base.register
 class LogicalPartition(base.Noun):
-    """Made below a ManagedSystem; read and changed there or as a root."""
+    """Made below a ManagedSystem; read and changed there or as a root.
+
+    - captured: the elements of a partition, its states, links to its adapters
+    - documented: search keys, quick properties, tagged I/O of IBM i, that a
+      running partition needs RMC to be resized
+    - assumed: the lowest free id is given, memory and processors are held from
+      definition on, deleting a running partition is refused
+    """
 
     TYPE = "LogicalPartition"
     PARENTS = ("", "ManagedSystem")
     SEARCH = ("PartitionName", "PartitionID")
-    ORDER = ORDER
     VERBS = frozenset({"GET", "PUT", "POST", "DELETE"})
     GROUPS = frozenset({"NVRAM", "Advanced"})
 
@@ -66,74 +57,61 @@ class LogicalPartition(base.Noun):
         parent: store.SimObject | None,
         posted: xml.Element,
     ) -> store.SimObject:
-        element = xml.copy_of(posted)
-        self._check_name(system, base.required(element, "PartitionName"), None)
+        element = table.complete(xml.copy_of(posted))
+        partition.check_name(system, base.required(element, "PartitionName"), None)
         if base.required(element, "PartitionType") not in TYPES:
             raise refuse("malformed", detail="PartitionType is not AIX/Linux or OS400")
-        uuid = xml.value(element, "PartitionUUID").upper() or str(uuids.uuid4()).upper()
-        if system.find(self.TYPE, uuid) is not None:
-            raise refuse("duplicate_uuid", uuid=uuid)
-        self._check_size(system, element, None)
-        number = xml.value(element, "PartitionID")
-        if number and system.partition_by_id(number) is not None:
+        uuid = self._uuid(system, element)
+        _check_memory(element)
+        _check_processors(element)
+        number = xml.value(element, "PartitionID") or str(_next_id(system))
+        if system.partition_by_id(number) is not None:
             raise refuse("duplicate_id", id=number)
-        if not number:
-            number = str(self._next_id(system))
-            xml.insert(element, xml.leaf("PartitionID", number, "COD"), ORDER)
-        partition.set_defaults(system, element, uuid, self.TYPE)
-        self._more_defaults(system, element, number)
+        table.set_value(
+            element, "PartitionID", int(base.number(element, "PartitionID", number))
+        )
+        partition.set_defaults(system, element, uuid, number)
+        self._more_defaults(element, uuid)
         partition.set_current(element)
+        item = store.SimObject(self.TYPE, uuid, "", element, 0)
+        usage.take(system, None, item)
         return system.add(self.TYPE, element, parent="", uuid=uuid)
 
-    @staticmethod
-    def _more_defaults(system: store.System, element: xml.Element, number: str) -> None:
-        defaults: list[tuple[str, typing.Any, str]] = [
-            ("LogicalSerialNumber", f"{system.serial}{int(number):X}", "ROR"),
-            ("RemoteRestartCapable", False, "COD"),
-            ("SimplifiedRemoteRestartCapable", False, "CUD"),
-            ("SuspendCapable", False, "CUD"),
-            ("MigrationState", "Not_Migrating", "ROR"),
-            ("RemoteRestartState", "Invalid", "ROR"),
-        ]
-        for tag, text, kb in defaults:
-            if xml.find(element, tag) is None:
-                xml.insert(element, xml.leaf(tag, text, kb), ORDER)
+    def _uuid(self, system: store.System, element: xml.Element) -> str:
+        """The UUID that a client chose, or a new one."""
+        wanted = xml.value(element, "PartitionUUID").upper()
+        if not wanted:
+            return str(uuids.uuid4()).upper()
+        try:
+            uuids.UUID(wanted)
+        except ValueError:
+            raise refuse("malformed", detail=f"PartitionUUID {wanted!r}") from None
+        if any(item.uuid.upper() == wanted for item in system.partitions()):
+            raise refuse("duplicate_uuid", uuid=wanted)
+        return wanted
 
     @staticmethod
-    def _next_id(system: store.System) -> int:
-        """The lowest free partition id (assumed)."""
-        used = {int(item.value("PartitionID")) for item in system.partitions()}
-        return next(n for n in range(1, 10_000) if n not in used)
-
-    @staticmethod
-    def _check_name(system: store.System, name: str, but: str | None) -> None:
-        for item in system.partitions():
-            if item.uuid != but and item.value("PartitionName") == name:
-                raise refuse("duplicate_name", name=name)
-
-    @staticmethod
-    def _check_size(
-        system: store.System, element: xml.Element, old: store.SimObject | None
-    ) -> None:
-        """Limits of memory, and room on the machine for both."""
-        path = "PartitionMemoryConfiguration"
-        least, wanted, most = (
-            base.number(element, f"{path}/{tag}", "0")
-            for tag in ("MinimumMemory", "DesiredMemory", "MaximumMemory")
+    def _more_defaults(element: xml.Element, uuid: str) -> None:
+        partition.fill(
+            element,
+            {
+                "RemoteRestartCapable": False,
+                "SimplifiedRemoteRestartCapable": False,
+                "HasDedicatedProcessorsForMigration": False,
+                "SuspendCapable": False,
+                "PartitionNVRAM": partition.nvram(uuid),
+                "MigrationState": "Not_Migrating",
+                "RemoteRestartState": "Invalid",
+                "PowerManagementMode": "None",
+                "VirtualFibreChannelClientAdapters": {},
+                "VirtualSCSIClientAdapters": {},
+            },
         )
-        block = managed_system.BLOCK_MIB
-        if not 0 < least <= wanted <= most or any(v % block for v in (wanted, most)):
-            raise refuse("memory_limits", block=block)
-        free_memory, free_units = usage.free(system)
-        probe = store.SimObject("LogicalPartition", "", "", element, 0)
-        need_memory, need_units = usage.memory_of(probe), usage.processors_of(probe)
-        if old is not None:
-            free_memory += usage.memory_of(old)
-            free_units += usage.processors_of(old)
-        if need_memory > free_memory:
-            raise refuse("memory", wanted=need_memory, free=free_memory)
-        if need_units > free_units + 1e-9:
-            raise refuse("processors", wanted=need_units, free=free_units)
+        if xml.value(element, "PartitionType") == "OS400":
+            configuration = xml.find(element, "PartitionIOConfiguration")
+            assert configuration is not None
+            partition.fill(configuration, {"TaggedIO": _IBMI_TAGS})
+            partition.fill(element, {"DesignatedIPLSource": "b"})
 
     def update(
         self,
@@ -142,26 +120,41 @@ class LogicalPartition(base.Noun):
         posted: xml.Element,
         groups: store.Groups,
     ) -> store.SimObject:
-        element = xml.merge(item.element, posted, groups, ORDER)
-        self._check_name(system, base.required(element, "PartitionName"), item.uuid)
-        # What the platform says of itself cannot be written.
-        for tag in ("PartitionState", "PartitionUUID", "PartitionID"):
-            xml.put(element, tag, item.value(tag), ORDER)
-        self._check_size(system, element, item)
-        changed = usage.memory_of(item.changed(element)) != usage.memory_of(item)
-        if changed and item.value("PartitionState") == partition.RUNNING:
-            require_rmc(item)
+        element = groups_.merge(item.element, posted, groups)
+        partition.check_name(system, base.required(element, "PartitionName"), item.uuid)
+        # Given once (captured: COD).
+        for tag in ("PartitionID", "PartitionType"):
+            table.set_value(element, tag, item.value(tag))
+        _check_memory(element)
+        _check_processors(element)
         partition.set_current(element)
-        details = "NVRAM" if groups and "NVRAM" in groups else ""
-        return system.replace(item.changed(element), details)
+        changed = item.changed(element)
+        if _size(changed) != _size(item):
+            partition.require_rmc(item)
+        if slot_limit := system.slot_limit(changed):
+            used = max(system.used_slots(item))
+            if used >= slot_limit:
+                raise refuse("slot", slot=used, id=item.value("PartitionID"))
+        usage.take(system, item, changed)
+        changed = system.get(self.TYPE, item.uuid).changed(element)
+        nvram = "PartitionNVRAM"
+        detail = "NVRAM" if changed.value(nvram) != item.value(nvram) else ""
+        return system.replace(changed, detail)
 
     def delete(self, system: store.System, item: store.SimObject) -> None:
         state = item.value("PartitionState")
         if state not in (partition.OFF, partition.ERROR):
             raise refuse("running", name=item.value("PartitionName"), state=state)
-        for adapter in system.all("ClientNetworkAdapter", item.key):
+        adapters = system.all("ClientNetworkAdapter", item.key)
+        for adapter in adapters:
             system.discard(adapter)
+        for kind in ("VirtualFibreChannelClientAdapter", "VirtualSCSIClientAdapter"):
+            for adapter in system.all(kind, item.key):
+                system.discard(adapter)
         system.discard(item)
+        usage.take(system, item, None)
+        if adapters:
+            virtual_network.follow(system)
 
     def quick(
         self, system: store.System, item: store.SimObject
@@ -169,14 +162,53 @@ class LogicalPartition(base.Noun):
         return partition.quick(item)
 
 
-def require_rmc(item: store.SimObject) -> None:
-    """:raises Refusal: a running partition without RMC cannot change.
+def _size(item: store.SimObject) -> tuple[object, ...]:
+    """What needs RMC to be changed while the partition runs."""
+    return (
+        usage.memory_of(item),
+        usage.processors_of(item),
+        item.value(
+            "PartitionProcessorConfiguration/SharedProcessorConfiguration/"
+            "DesiredVirtualProcessors"
+        ),
+    )
 
-    IBM i needs none (documented: pypowervm's checks).
-    """
-    if item.value("PartitionState") == partition.OFF:
-        return
-    if item.value("PartitionType") == "OS400":
-        return
-    if item.value("ResourceMonitoringControlState") != "active":
-        raise refuse("no_rmc", name=item.value("PartitionName"))
+
+def _next_id(system: store.System) -> int:
+    used = {int(item.value("PartitionID", "0")) for item in system.partitions()}
+    most = system.get("ManagedSystem", system.uuid).value("MaximumPartitions", "2000")
+    for number in range(1, int(most) + 1):
+        if number not in used:
+            return number
+    raise refuse("no_id", limit=most)
+
+
+def _check_memory(element: xml.Element) -> None:
+    path = "PartitionMemoryConfiguration"
+    least, wanted, most = (
+        base.number(element, f"{path}/{tag}", "0")
+        for tag in ("MinimumMemory", "DesiredMemory", "MaximumMemory")
+    )
+    block = managed_system.BLOCK_MIB
+    if not 0 < least <= wanted <= most or any(v % block for v in (least, wanted, most)):
+        raise refuse("memory_limits", block=block)
+
+
+def _check_processors(element: xml.Element) -> None:
+    home = "PartitionProcessorConfiguration"
+    if xml.value(element, f"{home}/HasDedicatedProcessors") == "true":
+        triples = [(f"{home}/DedicatedProcessorConfiguration", "Processors")]
+    else:
+        shared = f"{home}/SharedProcessorConfiguration"
+        triples = [(shared, "ProcessingUnits"), (shared, "VirtualProcessors")]
+    for path, tag in triples:
+        least, wanted, most = (
+            base.number(element, f"{path}/{word}{tag}", "0")
+            for word in ("Minimum", "Desired", "Maximum")
+        )
+        if not 0 < least <= wanted <= most:
+            raise refuse("processor_limits", what=tag)
+
+
+# The transport and the operations ask here.
+require_rmc = partition.require_rmc

@@ -10,15 +10,16 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""ManagedSystem: the machine, with what its partitions leave free."""
+"""ManagedSystem: the machine."""
 
 from __future__ import annotations
 
 import typing
 
 from ibmvirt.simulators.novalink import store
-from ibmvirt.simulators.novalink.objects import base, usage
-from ibmvirt.simulators.novalink.schema import xml
+from ibmvirt.simulators.novalink.objects import base
+from ibmvirt.simulators.novalink.schema import groups as groups_
+from ibmvirt.simulators.novalink.schema import table, xml
 
 _MODES = ("default", "POWER7", "POWER8", "POWER9_base", "POWER9", "POWER10")
 _CAPABILITIES = (
@@ -51,113 +52,109 @@ def build(
     system: store.System, memory_mib: int, processors: int, address: str
 ) -> xml.Element:
     """The element of a machine (captured: sys_with_sriov.txt)."""
-    leaf, node = xml.leaf, xml.node
-    return node(
+    firmware = max(1024, memory_mib // 64)
+    left = memory_mib - firmware
+    return table.build(
         "ManagedSystem",
-        node(
-            "AssociatedIPLConfiguration",
-            leaf("PowerOffWhenLastLogicalPartitionIsShutdown", False, "CUD"),
-            group="Hypervisor",
-        ),
-        node(
-            "AssociatedSystemCapabilities",
-            *[leaf(name, True, "ROO") for name in _CAPABILITIES],
-        ),
-        node(
-            "AssociatedSystemIOConfiguration",
-            leaf("AvailableWWPNs", 65536, "CUD"),
-            node("IOAdapters"),
-            node("IOBuses"),
-            node("IOSlots"),
-            node("SRIOVAdapters"),
-            node(
-                "AssociatedSystemVirtualNetwork",
-                xml.node("VirtualNetworks", version=None),
-                xml.node("VirtualSwitches", version=None),
-                group="SystemNetwork",
-            ),
-            leaf("WWPNPrefix", 13857705831041335296, "CUD"),
-        ),
-        node(
-            "AssociatedSystemMemoryConfiguration",
-            leaf("ConfigurableSystemMemory", memory_mib, "ROR"),
-            leaf("CurrentAvailableSystemMemory", memory_mib, "ROR"),
-            leaf("CurrentLogicalMemoryBlockSize", BLOCK_MIB, "ROR"),
-            leaf("DefaultHardwarePageTableRatio", 6, "COR"),
-            leaf("InstalledSystemMemory", memory_mib, "ROR"),
-            leaf("MaximumMemoryPoolCount", 1, "ROR"),
-            leaf("MemoryRegionSize", BLOCK_MIB, "CUD"),
-            leaf("MemoryUsedByHypervisor", max(1024, memory_mib // 64), "ROR"),
-            leaf("PendingAvailableSystemMemory", memory_mib, "CUD"),
-            leaf("PendingLogicalMemoryBlockSize", BLOCK_MIB, "CUD"),
-            leaf("PendingMemoryRegionSize", BLOCK_MIB, "CUD"),
-        ),
-        node(
-            "AssociatedSystemProcessorConfiguration",
-            leaf("ConfigurableSystemProcessorUnits", processors, "ROR"),
-            leaf("CurrentAvailableSystemProcessorUnits", processors, "ROR"),
-            *[leaf(name, 64, "ROR") for name in _LIMITS],
-            leaf("InstalledSystemProcessorUnits", processors, "ROR"),
-            leaf("MaximumAllowedVirtualProcessorsPerPartition", 256, "ROR"),
-            leaf("MinimumProcessorUnitsPerVirtualProcessor", 0.05, "ROR"),
-            leaf("PendingAvailableSystemProcessorUnits", processors, "CUD"),
-            *[
-                leaf("SupportedPartitionProcessorCompatibilityModes", mode, "ROR")
-                for mode in _MODES
-            ],
-        ),
-        node("AssociatedSystemVirtualStorage"),
-        node(
-            "MachineTypeModelAndSerialNumber",
-            leaf("MachineType", system.machine_type),
-            leaf("Model", system.model),
-            leaf("SerialNumber", system.serial),
-            kb="ROR",
-        ),
-        leaf("ManufacturingDefaultConfigurationEnabled", False, "ROR"),
-        leaf("MaximumPartitions", 2000, "CUD"),
-        leaf("PrimaryIPAddress", address),
-        leaf("State", "operating", "ROR"),
-        leaf("SystemName", system.name),
-        node(
-            "SystemMigrationInformation",
-            leaf("MaximumInactiveMigrations", 16, "ROR"),
-            leaf("MaximumActiveMigrations", 16, "ROR"),
-            leaf("NumberOfInactiveMigrationsInProgress", 0, "ROR"),
-            leaf("NumberOfActiveMigrationsInProgress", 0, "ROR"),
-            kb="ROR",
-        ),
-        leaf("ReferenceCode", "00000000", "ROO", "true"),
-        leaf("IsPowerVMManagementMaster", True, "ROO", ksv=xml.VERSION),
-        leaf("IsManagementPartitionPowerVMManagementMaster", True, "ROO"),
-        leaf("IsHMCPowerVMManagementMaster", False, "ROO"),
-        kb=None,
+        {
+            "AssociatedIPLConfiguration": {
+                "CurrentPowerOnSide": "permanent",
+                "CurrentSystemKeylock": "normal",
+            },
+            "AssociatedLogicalPartitions": {},
+            "AssociatedSystemCapabilities": dict.fromkeys(_CAPABILITIES, True),
+            "AssociatedSystemIOConfiguration": {
+                "AvailableWWPNs": 65536,
+                "IOAdapters": {},
+                "IOBuses": {},
+                "IOSlots": {},
+                "SRIOVAdapters": {},
+                "AssociatedSystemVirtualNetwork": {
+                    "VirtualNetworks": {},
+                    "VirtualSwitches": {},
+                },
+                "WWPNPrefix": 13857705831041335296,
+            },
+            "AssociatedSystemMemoryConfiguration": {
+                "ConfigurableSystemMemory": memory_mib,
+                "CurrentAvailableSystemMemory": left,
+                "CurrentLogicalMemoryBlockSize": BLOCK_MIB,
+                "DefaultHardwarePageTableRatio": 6,
+                "InstalledSystemMemory": memory_mib,
+                "MaximumMemoryPoolCount": 1,
+                "MemoryRegionSize": BLOCK_MIB,
+                "MemoryUsedByHypervisor": firmware,
+                "PendingAvailableSystemMemory": left,
+                "PendingLogicalMemoryBlockSize": BLOCK_MIB,
+                "PendingMemoryRegionSize": BLOCK_MIB,
+            },
+            "AssociatedSystemProcessorConfiguration": {
+                "ConfigurableSystemProcessorUnits": processors,
+                "CurrentAvailableSystemProcessorUnits": processors,
+                **dict.fromkeys(_LIMITS, 64),
+                "InstalledSystemProcessorUnits": processors,
+                "MaximumAllowedVirtualProcessorsPerPartition": 256,
+                "MinimumProcessorUnitsPerVirtualProcessor": 0.05,
+                "PendingAvailableSystemProcessorUnits": processors,
+                "SupportedPartitionProcessorCompatibilityModes": list(_MODES),
+            },
+            "AssociatedSystemVirtualStorage": {},
+            "AssociatedVirtualIOServers": {},
+            "DetailedState": "None",
+            "MachineTypeModelAndSerialNumber": {
+                "MachineType": system.machine_type,
+                "Model": system.model,
+                "SerialNumber": system.serial,
+            },
+            "ManufacturingDefaultConfigurationEnabled": False,
+            "MaximumPartitions": 2000,
+            "MaximumPowerControlPartitions": 1,
+            "MaximumRemoteRestartPartitions": 2000,
+            "MaximumSharedProcessorCapablePartitionID": 2000,
+            "PhysicalSystemAttentionLEDState": "null",
+            "PrimaryIPAddress": address,
+            "ServiceProcessorFailoverEnabled": False,
+            "ServiceProcessorFailoverState": "null",
+            "State": "operating",
+            "SystemName": system.name,
+            "VirtualSystemAttentionLEDState": "null",
+            "SystemMigrationInformation": {
+                "MaximumInactiveMigrations": 16,
+                "MaximumActiveMigrations": 16,
+                "NumberOfInactiveMigrationsInProgress": 0,
+                "NumberOfActiveMigrationsInProgress": 0,
+            },
+            "ReferenceCode": "00000000",
+            "IsPowerVMManagementMaster": True,
+            "IsManagementPartitionPowerVMManagementMaster": True,
+            "IsHMCPowerVMManagementMaster": False,
+        },
     )
 
 
 @base.register
 class ManagedSystem(base.Noun):
-    """Read only; free memory and processors follow the partitions."""
+    """The machine; what is free follows the partitions.
+
+    - captured: its elements and groups
+    - documented: quick properties; a POST that changes nothing of it, as one
+      for labels of ports
+    """
 
     TYPE = "ManagedSystem"
-    GROUPS = frozenset({"Hypervisor", "SystemNetwork"})
+    VERBS = frozenset({"GET", "POST"})
+    GROUPS = frozenset({"Hypervisor", "SystemNetwork", "EnergyManagement"})
 
-    def render(self, system: store.System, item: store.SimObject) -> xml.Element:
-        element = xml.copy_of(item.element)
-        memory, processors = usage.free(system)
-        for kind in ("Current", "Pending"):
-            xml.put(
-                element,
-                f"AssociatedSystemMemoryConfiguration/{kind}AvailableSystemMemory",
-                memory,
-            )
-            xml.put(
-                element,
-                "AssociatedSystemProcessorConfiguration/"
-                f"{kind}AvailableSystemProcessorUnits",
-                processors,
-            )
-        return element
+    def update(
+        self,
+        system: store.System,
+        item: store.SimObject,
+        posted: xml.Element,
+        groups: store.Groups,
+    ) -> store.SimObject:
+        element = groups_.merge(item.element, posted, groups)
+        base.required(element, "SystemName")
+        return system.replace(item.changed(element))
 
     def quick(
         self, system: store.System, item: store.SimObject

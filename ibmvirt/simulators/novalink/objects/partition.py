@@ -10,73 +10,20 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+
 """What LogicalPartition and VirtualIOServer have in common."""
 
 from __future__ import annotations
 
+import base64
 import typing
 
 from ibmvirt.simulators.novalink import store
-from ibmvirt.simulators.novalink.schema import xml
+from ibmvirt.simulators.novalink.refusals import refuse
+from ibmvirt.simulators.novalink.schema import table, xml
 
-ORDER = (
-    "AllowPerformanceDataCollection",
-    "AssociatedPartitionProfile",
-    "AvailabilityPriority",
-    "CurrentAllocatedBarrierSynchronizationRegisterArrays",
-    "CurrentProcessorCompatibilityMode",
-    "CurrentProfileSync",
-    "Hostname",
-    "IsBootable",
-    "IsCallHomeEnabled",
-    "IsConnectionMonitoringEnabled",
-    "IsOperationInProgress",
-    "IsRedundantErrorPathReportingEnabled",
-    "IsTimeReferencePartition",
-    "IsVirtualServiceAttentionLEDOn",
-    "IsVirtualTrustedPlatformModuleEnabled",
-    "KeylockPosition",
-    "LogicalSerialNumber",
-    "OperatingSystemVersion",
-    "PartitionCapabilities",
-    "PartitionID",
-    "PartitionIOConfiguration",
-    "PartitionMemoryConfiguration",
-    "PartitionName",
-    "PartitionProcessorConfiguration",
-    "PartitionProfiles",
-    "PartitionState",
-    "PartitionType",
-    "PartitionUUID",
-    "PendingProcessorCompatibilityMode",
-    "ProcessorPool",
-    "ProgressPartitionDataRemaining",
-    "ProgressPartitionDataTotal",
-    "ProgressState",
-    "ResourceMonitoringControlState",
-    "ResourceMonitoringIPAddress",
-    "ValidInteractivePerformance",
-    "AssociatedManagedSystem",
-    "SRIOVEthernetLogicalPorts",
-    "SRIOVRoCELogicalPorts",
-    "SRIOVFibreChannelOverEthernetLogicalPorts",
-    "ClientNetworkAdapters",
-    "HostEthernetAdapterLogicalPorts",
-    "MACAddressPrefix",
-    "IsServicePartition",
-    "PowerVMManagementCapable",
-    "ReferenceCode",
-    "ReferenceCodeFull",
-    "IsManagementPartition",
-    "AutoStart",
-    "BootMode",
-    "PartitionNVRAM",
-    "Uptime",
-    "AssociatedGroups",
-    "PowerOnWithHypervisor",
-    "AssociatedTasks",
-    "Description",
-)
+# The order of what both kinds have in common.
+ORDER = table.order("LogicalPartition")
 
 # State texts of the REST API (captured).
 OFF = "not activated"
@@ -95,123 +42,235 @@ _QUICK_TEXT = (
     "ReferenceCode",
     "OperatingSystemVersion",
 )
+_CAPABILITIES = (
+    "DynamicLogicalPartitionIOCapable",
+    "DynamicLogicalPartitionMemoryCapable",
+    "DynamicLogicalPartitionProcessorCapable",
+    "InternalAndExternalIntrusionDetectionCapable",
+    "ResourceMonitoringControlOperatingSystemShutdownCapable",
+)
+# Captured: fake_lpar_feed.txt, a partition without huge pages.
+_MEMORY: dict[str, typing.Any] = {
+    "ActiveMemoryExpansionEnabled": False,
+    "ActiveMemorySharingEnabled": False,
+    "DesiredHugePageCount": 0,
+    "ExpansionFactor": "0.0",
+    "HardwarePageTableRatio": 6,
+    "MaximumHugePageCount": 0,
+    "MinimumHugePageCount": 0,
+    "CurrentExpansionFactor": "0.0",
+    "CurrentHardwarePageTableRatio": 6,
+    "CurrentHugePageCount": 0,
+    "CurrentMaximumHugePageCount": 0,
+    "CurrentMinimumHugePageCount": 0,
+    "MemoryExpansionEnabled": False,
+    "RedundantErrorPathReportingEnabled": False,
+    "RuntimeHugePageCount": 0,
+    "SharedMemoryEnabled": False,
+}
+
+
+def fill(element: xml.Element, values: dict[str, typing.Any]) -> None:
+    """Add the children that are missing; values as in ``table.build``."""
+    for tag, value in values.items():
+        if xml.find(element, tag) is None:
+            table.set_value(element, tag, value)
 
 
 def set_defaults(
-    system: store.System, element: xml.Element, uuid: str, kind: str
+    system: store.System, element: xml.Element, uuid: str, number: str
 ) -> None:
     """Give a partition what the platform adds to a request."""
-    defaults: list[tuple[str, typing.Any, str]] = [
-        ("AllowPerformanceDataCollection", False, "CUD"),
-        ("AvailabilityPriority", 127, "UOD"),
-        ("CurrentAllocatedBarrierSynchronizationRegisterArrays", 0, "ROO"),
-        ("CurrentProcessorCompatibilityMode", "POWER8", "ROO"),
-        ("CurrentProfileSync", "On", "CUD"),
-        ("IsConnectionMonitoringEnabled", True, "UOD"),
-        ("IsOperationInProgress", False, "ROR"),
-        ("IsRedundantErrorPathReportingEnabled", False, "UOD"),
-        ("IsTimeReferencePartition", False, "UOD"),
-        ("IsVirtualServiceAttentionLEDOn", False, "ROR"),
-        ("IsVirtualTrustedPlatformModuleEnabled", False, "UOD"),
-        ("KeylockPosition", "normal", "CUD"),
-        ("OperatingSystemVersion", "Unknown", "ROR"),
-        ("PartitionState", OFF, "ROO"),
-        ("PartitionUUID", uuid, "ROO"),
-        ("PendingProcessorCompatibilityMode", "default", "CUD"),
-        ("ProgressPartitionDataRemaining", 0, "ROR"),
-        ("ProgressPartitionDataTotal", 0, "ROR"),
-        ("ProgressState", "Unknown", "ROR"),
-        ("ResourceMonitoringControlState", "inactive", "ROR"),
-        ("IsServicePartition", False, "CUD"),
-        ("PowerVMManagementCapable", False, "ROO"),
-        ("ReferenceCode", "00000000", "ROO"),
-        ("IsManagementPartition", False, "ROO"),
-        ("BootMode", "Normal", "CUD"),
-    ]
-    for tag, text, kb in defaults:
-        if xml.find(element, tag) is None:
-            xml.insert(element, xml.leaf(tag, text, kb), ORDER)
-    if xml.find(element, "PartitionCapabilities") is None:
-        xml.insert(element, _capabilities(active=False), ORDER)
-    if xml.find(element, "PartitionIOConfiguration") is None:
-        xml.insert(element, _io_configuration(64), ORDER)
-    if xml.find(element, "AssociatedManagedSystem") is None:
-        target = system.url("ManagedSystem", system.uuid)
-        xml.insert(element, xml.reference("AssociatedManagedSystem", target), ORDER)
-    if xml.find(element, "PartitionNVRAM") is None and kind == "LogicalPartition":
-        nvram = xml.leaf("PartitionNVRAM", _new_nvram(uuid), "UOD", group="NVRAM")
-        xml.insert(element, nvram, ORDER)
+    slots = {
+        "MaximumVirtualIOSlots": 64,
+        "ProfileIOSlots": {},
+        "CurrentMaximumVirtualIOSlots": 64,
+    }
+    pool = system.all("SharedProcessorPool")
+    fill(
+        element,
+        {
+            "AllowPerformanceDataCollection": False,
+            "AvailabilityPriority": 127,
+            "CurrentAllocatedBarrierSynchronizationRegisterArrays": 0,
+            "CurrentProcessorCompatibilityMode": "POWER8",
+            "CurrentProfileSync": "On",
+            "IsConnectionMonitoringEnabled": True,
+            "IsOperationInProgress": False,
+            "IsRedundantErrorPathReportingEnabled": False,
+            "IsTimeReferencePartition": False,
+            "IsVirtualServiceAttentionLEDOn": False,
+            "IsVirtualTrustedPlatformModuleEnabled": False,
+            "KeylockPosition": "normal",
+            "LogicalSerialNumber": f"{system.serial}{int(number):X}",
+            "OperatingSystemVersion": "Unknown",
+            "PartitionCapabilities": dict.fromkeys(_CAPABILITIES, False),
+            "PartitionIOConfiguration": slots,
+            "PartitionState": OFF,
+            "PartitionUUID": uuid,
+            "PendingProcessorCompatibilityMode": "default",
+            "ProcessorPool": table.Href(system.url_of(pool[0])) if pool else None,
+            "ProgressPartitionDataRemaining": 0,
+            "ProgressPartitionDataTotal": 0,
+            "ResourceMonitoringControlState": "inactive",
+            "AssociatedManagedSystem": table.Href(
+                system.url("ManagedSystem", system.uuid)
+            ),
+            "ClientNetworkAdapters": {},
+            "HostEthernetAdapterLogicalPorts": {},
+            "MACAddressPrefix": mac_prefix(system, int(number)),
+            "IsServicePartition": False,
+            "ReferenceCode": "00000000",
+            "IsManagementPartition": False,
+            "BootMode": "Normal",
+        },
+    )
+    configuration = xml.find(element, "PartitionIOConfiguration")
+    assert configuration is not None
+    fill(configuration, slots)
+    most = xml.value(configuration, "MaximumVirtualIOSlots")
+    xml.put(configuration, "CurrentMaximumVirtualIOSlots", most)
+    memory = xml.find(element, "PartitionMemoryConfiguration")
+    if memory is not None:
+        fill(memory, _MEMORY)
 
 
-def _new_nvram(uuid: str) -> str:
-    import base64
+def mac_prefix(system: store.System, number: int) -> int:
+    """The first five bytes of MAC addresses of a partition's adapters, the
+    last byte of which is the slot (captured); locally administered."""
+    seed = int(system.uuid.replace("-", "")[:4], 16)
+    return (0xFA << 40) | (seed << 24) | ((number & 0xFFFF) << 8)
 
+
+def nvram(uuid: str) -> str:
+    """NVRAM contents, opaque to clients (assumed)."""
     return base64.b64encode(f"ibmvirt-nvram-{uuid}".encode()).decode()
-
-
-def _capabilities(*, active: bool) -> xml.Element:
-    names = (
-        "DynamicLogicalPartitionIOCapable",
-        "DynamicLogicalPartitionMemoryCapable",
-        "DynamicLogicalPartitionProcessorCapable",
-        "InternalAndExternalIntrusionDetectionCapable",
-        "ResourceMonitoringControlOperatingSystemShutdownCapable",
-    )
-    return xml.node(
-        "PartitionCapabilities",
-        *[xml.leaf(name, active, "ROR") for name in names],
-        kb="ROR",
-    )
-
-
-def _io_configuration(slots: int) -> xml.Element:
-    return xml.node(
-        "PartitionIOConfiguration",
-        xml.leaf("MaximumVirtualIOSlots", slots, "CUD"),
-        xml.node("ProfileIOSlots"),
-        xml.leaf("CurrentMaximumVirtualIOSlots", slots, "ROR"),
-    )
 
 
 def set_current(element: xml.Element) -> None:
     """Let the Current and Runtime values follow the desired ones."""
+    running = xml.value(element, "PartitionState") != OFF
     memory = xml.find(element, "PartitionMemoryConfiguration")
     if memory is not None:
         desired = xml.value(memory, "DesiredMemory", "0")
-        for tag, source in (
-            ("CurrentMaximumMemory", "MaximumMemory"),
-            ("CurrentMemory", "DesiredMemory"),
-            ("CurrentMinimumMemory", "MinimumMemory"),
+        least = xml.value(memory, "MinimumMemory", desired)
+        for tag, text in (
+            ("CurrentMaximumMemory", xml.value(memory, "MaximumMemory", desired)),
+            ("CurrentMemory", desired),
+            ("CurrentMinimumMemory", least),
+            ("RuntimeMemory", desired if running else 0),
+            ("RuntimeMinimumMemory", least),
         ):
-            xml.put(memory, tag, xml.value(memory, source, desired))
-        running = xml.value(element, "PartitionState") != OFF
-        xml.put(memory, "RuntimeMemory", desired if running else 0)
+            table.set_value(memory, tag, text)
     processors = xml.find(element, "PartitionProcessorConfiguration")
-    if processors is None:
-        return
+    if processors is not None:
+        _set_current_processors(processors, running=running)
+
+
+def _set_current_processors(processors: xml.Element, *, running: bool) -> None:
     dedicated = xml.value(processors, "HasDedicatedProcessors", "false")
-    xml.put(processors, "CurrentHasDedicatedProcessors", dedicated)
-    xml.put(
-        processors, "CurrentSharingMode", xml.value(processors, "SharingMode", "capped")
+    mode = xml.value(processors, "SharingMode", "capped")
+    for tag, text in (
+        ("CurrentHasDedicatedProcessors", dedicated),
+        ("CurrentSharingMode", mode),
+        ("RuntimeHasDedicatedProcessors", dedicated),
+    ):
+        table.set_value(processors, tag, text)
+    for tag in (
+        "CurrentDedicatedProcessorConfiguration",
+        "CurrentSharedProcessorConfiguration",
+    ):
+        xml.remove(processors, tag)
+
+    def desired(tag: str) -> str:
+        kind = "Dedicated" if dedicated == "true" else "Shared"
+        return xml.value(processors, f"{kind}ProcessorConfiguration/{tag}", "0")
+
+    if dedicated == "true":
+        count = desired("DesiredProcessors")
+        table.set_value(
+            processors,
+            "CurrentDedicatedProcessorConfiguration",
+            {
+                "CurrentMaximumProcessors": desired("MaximumProcessors"),
+                "CurrentMinimumProcessors": desired("MinimumProcessors"),
+                "CurrentProcessors": count,
+                "RunProcessors": count if running else 0,
+            },
+        )
+        return
+    units, weight = desired("DesiredProcessingUnits"), desired("UncappedWeight")
+    table.set_value(
+        processors,
+        "CurrentSharedProcessorConfiguration",
+        {
+            "AllocatedVirtualProcessors": desired("DesiredVirtualProcessors"),
+            "CurrentMaximumProcessingUnits": desired("MaximumProcessingUnits"),
+            "CurrentMinimumProcessingUnits": desired("MinimumProcessingUnits"),
+            "CurrentProcessingUnits": units,
+            "CurrentSharedProcessorPoolID": desired("SharedProcessorPoolID"),
+            "CurrentUncappedWeight": weight,
+            "CurrentMinimumVirtualProcessors": desired("MinimumVirtualProcessors"),
+            "CurrentMaximumVirtualProcessors": desired("MaximumVirtualProcessors"),
+            "RuntimeProcessingUnits": units if running else 0,
+            "RuntimeUncappedWeight": weight if running else 0,
+        },
     )
 
 
 def with_state(
     item: store.SimObject, state: str, rmc: str, reference_code: str
 ) -> store.SimObject:
-    """The next version of a partition in a state."""
+    """The next version of a partition in a state.
+
+    What an operating system with RMC can do shows only while RMC is active
+    (captured)."""
     element = xml.copy_of(item.element)
-    xml.put(element, "PartitionState", state, ORDER)
-    xml.put(element, "ResourceMonitoringControlState", rmc, ORDER)
-    xml.put(element, "ReferenceCode", reference_code, ORDER)
-    if rmc == "active":
-        capabilities = xml.find(element, "PartitionCapabilities")
-        if capabilities is not None:
-            for child in capabilities:
-                if xml.name(child) != "Metadata":
-                    child.text = "true"
+    table.set_value(element, "PartitionState", state)
+    table.set_value(element, "ResourceMonitoringControlState", rmc)
+    table.set_value(element, "ReferenceCode", reference_code)
+    capabilities = xml.find(element, "PartitionCapabilities")
+    if capabilities is not None:
+        for tag in _CAPABILITIES:
+            if xml.find(capabilities, tag) is not None:
+                xml.put(capabilities, tag, rmc == "active")
     set_current(element)
     return item.changed(element)
+
+
+def require_rmc(item: store.SimObject) -> None:
+    """:raises Refusal: a running partition without RMC cannot change.
+
+    IBM i needs none (documented: pypowervm's checks).
+    """
+    if item.value("PartitionState") == OFF:
+        return
+    if item.value("PartitionType") == "OS400":
+        return
+    if item.value("ResourceMonitoringControlState") != "active":
+        raise refuse("no_rmc", name=item.value("PartitionName"))
+
+
+def check_name(system: store.System, name: str, but: str | None) -> None:
+    """:raises Refusal: another partition of the system has the name."""
+    for item in system.partitions():
+        if item.uuid != but and item.value("PartitionName") == name:
+            raise refuse("duplicate_name", name=name)
+
+
+def relink(system: store.System, item: store.SimObject, kind: str, tag: str) -> None:
+    """Let the links of a partition to its adapters of a type be right."""
+    current = system.find(item.type, item.uuid)
+    if current is None or xml.find(current.element, tag) is None:
+        return
+    element = xml.copy_of(current.element)
+    home = xml.find(element, tag)
+    assert home is not None
+    for child in list(home):
+        home.remove(child)
+    for adapter in system.all(kind, item.key):
+        home.append(xml.link(system.url_of(adapter)))
+    system.replace(current.changed(element), quiet=True)
 
 
 def quick(item: store.SimObject) -> dict[str, typing.Any]:

@@ -10,16 +10,29 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""SharedProcessorPool: read only here."""
+"""SharedProcessorPool: what partitions share processors in; read only."""
 
 from __future__ import annotations
 
 from ibmvirt.simulators.novalink.objects import base
+from ibmvirt.simulators.novalink.schema import table, xml
 
 
 @base.register
 class SharedProcessorPool(base.Noun):
-    """Below a ManagedSystem."""
+    """Below a ManagedSystem; pools cannot be made. Captured: shrprocpool.txt."""
 
     TYPE = "SharedProcessorPool"
     PARENTS = ("ManagedSystem",)
+
+
+def build(number: int, name: str, most: float | None = None) -> xml.Element:
+    """A pool; ``most`` is its greatest number of units, None that of all."""
+    values = {"PoolID": number, "AvailableProcUnits": "0.00", "PoolName": name}
+    if most is not None:
+        values |= {
+            "CurrentReservedProcessingUnits": 0,
+            "MaximumProcessingUnits": most,
+            "PendingReservedProcessingUnits": 0,
+        }
+    return table.build("SharedProcessorPool", {"AssignedPartitions": {}, **values})

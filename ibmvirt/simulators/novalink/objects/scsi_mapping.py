@@ -10,67 +10,62 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""VirtualSCSIMapping: what the platform adds to a mapping that is posted.
+
+"""VirtualSCSIMapping: what the platform makes of a mapping that is posted.
 
 A posted mapping with a client partition and storage gets a client adapter
-and a server adapter (or goes to the adapters it names), a target device and
-their ids. Formats of names and ids are captured (fake_vios_ssp_npiv.txt).
+and a server adapter, or goes to the adapters it names, and gets a target
+device.
+
+- captured: elements, names and ids of adapters and target devices
+- documented: a mapping built from an existing one shares its adapters; slot,
+  LUA and target name may be chosen
+- assumed: a backing device is mapped once on a VIOS (optical media more often)
 """
 
 from __future__ import annotations
 
+import typing
+
 from ibmvirt.simulators.novalink import store
-from ibmvirt.simulators.novalink.objects import base
+from ibmvirt.simulators.novalink.objects import adapters, backing
 from ibmvirt.simulators.novalink.refusals import refuse
-from ibmvirt.simulators.novalink.schema import xml
+from ibmvirt.simulators.novalink.schema import table, xml
 
-_PATH = "VirtualSCSIMappings/VirtualSCSIMapping"
-_ORDER = (
-    "AssociatedLogicalPartition",
-    "ClientAdapter",
-    "ServerAdapter",
-    "Storage",
-    "TargetDevice",
-)
-# Storage element -> (target device element, prefix of its name).
+PATH = "VirtualSCSIMappings/VirtualSCSIMapping"
+# Storage element -> (target device element, prefix of its name, of its UDID).
 _TARGETS = {
-    "LogicalUnit": ("SharedStoragePoolLogicalUnitVirtualTargetDevice", "vtscsi"),
-    "PhysicalVolume": ("PhysicalVolumeVirtualTargetDevice", "vtscsi"),
-    "VirtualDisk": ("LogicalVolumeVirtualTargetDevice", "vtscsi"),
-    "VirtualOpticalMedia": ("VirtualOpticalTargetDevice", "vtopt"),
+    "LogicalUnit": ("SharedStoragePoolLogicalUnitVirtualTargetDevice", "vtscsi", "0a"),
+    "PhysicalVolume": ("PhysicalVolumeVirtualTargetDevice", "vtscsi", "08"),
+    "VirtualDisk": ("LogicalVolumeVirtualTargetDevice", "vtscsi", "09"),
+    "VirtualOpticalMedia": ("VirtualOpticalTargetDevice", "vtopt", "19"),
 }
-# One virtual SCSI adapter holds this many target devices (documented).
-_LUA_BASE = 0x81
+_FIRST_ADDRESS, _LAST_ADDRESS = 0x81, 0xFF
+
+# Used by others under these names.
+storage_of = backing.storage_of
+storage_id = backing.storage_id
 
 
-def storage_of(mapping: xml.Element) -> xml.Element | None:
-    """The backing device of a mapping."""
-    home = xml.find(mapping, "Storage")
-    if home is None:
-        return None
-    return next((child for child in home if isinstance(child.tag, str)), None)
+class _Bus(typing.NamedTuple):
+    """The adapters that mappings share."""
+
+    client: xml.Element | None
+    server: xml.Element
 
 
-def storage_id(storage: xml.Element) -> str:
-    """What tells one backing device of a VIOS from another."""
-    kind = xml.name(storage)
-    if kind == "VirtualOpticalMedia":
-        return f"{kind}/{xml.value(storage, 'MediaName')}"
-    if kind == "VirtualDisk":
-        return f"{kind}/{xml.value(storage, 'DiskName')}"
-    if kind == "PhysicalVolume":
-        return f"{kind}/{xml.value(storage, 'VolumeName')}"
-    return f"{kind}/{xml.value(storage, 'UniqueDeviceID')}"
-
-
-def mapped(vios: store.SimObject) -> dict[str, xml.Element]:
-    """Storage ids that a VIOS maps."""
+def _mapped(vios: store.SimObject) -> dict[str, xml.Element]:
     found = {}
-    for mapping in xml.findall(vios.element, _PATH):
+    for mapping in xml.findall(vios.element, PATH):
         storage = storage_of(mapping)
         if storage is not None:
             found[storage_id(storage)] = mapping
     return found
+
+
+def mapped(vios: store.SimObject) -> dict[str, xml.Element]:
+    """Mappings of a VIOS by the ids of their storage."""
+    return vios.fact("mapped", _mapped)
 
 
 def mapped_anywhere(system: store.System) -> set[str]:
@@ -86,245 +81,220 @@ def mapped_anywhere(system: store.System) -> set[str]:
 def complete(
     system: store.System, before: store.SimObject, vios: store.SimObject
 ) -> None:
-    """Fill in the mappings of a changed VIOS that are new.
+    """Fill in the mappings of a changed VIOS that are new, in its element.
 
-    :raises Refusal: the storage does not exist or is mapped already, or the
-        partition does not.
+    :raises Refusal: storage or partition do not exist, the storage is mapped
+        already, a slot or an address is in use, RMC is missing.
     """
-    known = set(mapped(before))
-    seen: set[str] = set()
-    taken_client: dict[str, set[int]] = {}
-    taken_server: set[int] = set()
-    used_names = _target_names(vios)
-    for mapping in xml.findall(vios.element, _PATH):
-        storage = storage_of(mapping)
-        if storage is None:
-            continue
-        identity = storage_id(storage)
-        if identity in seen and xml.name(storage) != "VirtualOpticalMedia":
-            raise refuse("storage_mapped", name=identity)
-        seen.add(identity)
-        if identity in known and xml.value(mapping, "ServerAdapter/AdapterName"):
-            continue
-        actual = _existing_storage(system, vios, storage)
-        home = xml.find(mapping, "Storage")
-        assert home is not None
-        home.replace(storage, actual)
-        _adapters(system, vios, mapping, actual, taken_client, taken_server)
-        _target(system, vios, mapping, actual, used_names)
-
-
-def _existing_storage(
-    system: store.System, vios: store.SimObject, storage: xml.Element
-) -> xml.Element:
-    """A copy of the storage as the platform knows it."""
-    kind, identity = xml.name(storage), storage_id(storage)
-    if kind == "LogicalUnit":
-        wanted = xml.value(storage, "UniqueDeviceID")
-        for unit in system.all("LogicalUnit"):
-            if unit.value("UniqueDeviceID") == wanted:
-                copied = xml.copy_of(unit.element)
-                xml.remove(copied, "Metadata/Atom/AtomID")
-                xml.remove(copied, "Metadata/Atom/AtomCreated")
-                return copied
-    elif kind == "PhysicalVolume":
-        for volume in xml.findall(vios.element, "PhysicalVolumes/PhysicalVolume"):
-            if storage_id(volume) == identity:
-                return xml.copy_of(volume)
-    else:
-        for group in system.all("VolumeGroup", vios.key):
-            for tag in ("VirtualDisk", "VirtualOpticalMedia"):
-                for found in group.element.iter(f"{{{xml.UOM}}}{tag}"):
-                    if storage_id(found) == identity:
-                        return xml.copy_of(found)
-    raise refuse("no_storage", name=identity)
-
-
-def _adapters(
-    system: store.System,
-    vios: store.SimObject,
-    mapping: xml.Element,
-    storage: xml.Element,
-    taken_client: dict[str, set[int]],
-    taken_server: set[int],
-) -> None:
-    client_home = system.by_href(xml.href(mapping, "AssociatedLogicalPartition"))
-    if client_home is None:
-        raise refuse("malformed", detail="a mapping names no existing partition")
-    # The stored link goes through the managed system (captured).
-    link = xml.find(mapping, "AssociatedLogicalPartition")
-    assert link is not None
-    link.set(
-        "href",
-        system.url("ManagedSystem", system.uuid, client_home.type, client_home.uuid),
-    )
-    link.set("kb", "CUR")
-    link.set("kxe", "false")
-    client_id = client_home.value("PartitionID")
-    vios_id = vios.value("PartitionID")
-    backing = _backing_name(storage)
-    if xml.value(mapping, "ServerAdapter/VirtualSlotNumber"):
-        xml.put(mapping, "ServerAdapter/BackingDeviceName", backing)
+    stored = {_key(m): m for m in xml.findall(before.element, PATH)}
+    buses = {
+        xml.value(m, "ServerAdapter/UniqueDeviceID"): _bus(m) for m in stored.values()
+    }
+    home = xml.find(vios.element, "VirtualSCSIMappings")
+    if home is None:
         return
-    wanted = xml.value(mapping, "ClientAdapter/VirtualSlotNumber")
-    taken = taken_client.setdefault(client_id, set())
-    if wanted:
-        slot = int(wanted)
-        if slot in system.used_slots(client_home) | taken:
-            raise refuse("slot", slot=slot, id=client_id)
-    else:
-        slot = system.next_slot(client_home, taken=taken)
-    taken.add(slot)
-    server_slot = system.next_slot(vios, taken=taken_server)
-    taken_server.add(server_slot)
-    client_code = system.location(client_id, slot)
-    server_code = system.location(vios_id, server_slot)
-    for tag, built in (
-        (
-            "ClientAdapter",
-            _client(client_id, slot, vios_id, server_slot, client_code, server_code),
-        ),
-        (
-            "ServerAdapter",
-            _server(
-                system, client_id, slot, vios_id, server_slot, client_code, server_code
-            ),
-        ),
-    ):
-        old = xml.find(mapping, tag)
-        if old is not None:
-            mapping.replace(old, built)
+    work = _Work(system, before, buses)
+    for mapping in xml.findall(home, "VirtualSCSIMapping"):
+        old = stored.get(_key(mapping))
+        if old is not None and _same_storage(old, mapping):
+            # The platform's own; what a client changed in it is not taken.
+            home.replace(mapping, xml.copy_of(old))
+            work.seen(old)
         else:
-            xml.insert(mapping, built, _ORDER)
+            work.new.append(mapping)
+    if work.new or len(xml.findall(home, "VirtualSCSIMapping")) != len(stored):
+        adapters.require_vios(before)
+    for mapping in work.new:
+        work.make(mapping)
+
+
+def _key(mapping: xml.Element) -> tuple[str, str]:
+    """What tells mappings apart: server adapter and target device."""
+    home = xml.find(mapping, "TargetDevice")
+    target = home[0] if home is not None and len(home) else None
+    return (
+        xml.value(mapping, "ServerAdapter/UniqueDeviceID"),
+        "" if target is None else xml.value(target, "UniqueDeviceID"),
+    )
+
+
+def _same_storage(old: xml.Element, new: xml.Element) -> bool:
+    first, second = storage_of(old), storage_of(new)
+    if first is None or second is None:
+        return first is second
+    return storage_id(first) == storage_id(second)
+
+
+def _bus(mapping: xml.Element) -> _Bus:
     server = xml.find(mapping, "ServerAdapter")
     assert server is not None
-    name = xml.find(server, "AdapterName")
-    assert name is not None
-    name.addnext(xml.leaf("BackingDeviceName", backing))
+    return _Bus(xml.find(mapping, "ClientAdapter"), server)
 
 
-def _common(code: str, owner: str, slot: int, side: str) -> list[xml.Element]:
-    leaf = xml.leaf
-    return [
-        leaf("AdapterType", side, "ROR"),
-        leaf("DynamicReconfigurationConnectorName", code, "CUD"),
-        leaf("LocationCode", code, "ROR"),
-        leaf("LocalPartitionID", owner),
-        leaf("RequiredAdapter", False, "CUD"),
-        leaf("VariedOn", True, "CUD", "true"),
-        leaf("VirtualSlotNumber", slot),
-    ]
+class _Work:
+    """One request's new mappings."""
 
+    def __init__(
+        self, system: store.System, vios: store.SimObject, buses: dict[str, _Bus]
+    ) -> None:
+        self.new: list[xml.Element] = []
+        self._system = system
+        self._vios = vios
+        self._buses = buses
+        self._storage: set[str] = set()
+        self._addresses: set[tuple[str, str]] = set()
+        self._targets: set[str] = set()
+        names = {xml.value(bus.server, "AdapterName") for bus in buses.values()}
+        self._slots = adapters.Allocator(system, vios, names)
+        self._made: dict[tuple[str, str], _Bus] = {}
 
-def _client(
-    client_id: str,
-    slot: int,
-    vios_id: str,
-    server_slot: int,
-    client_code: str,
-    server_code: str,
-) -> xml.Element:
-    return xml.node(
-        "ClientAdapter",
-        *_common(client_code, client_id, slot, "Client"),
-        xml.leaf("RemoteLogicalPartitionID", vios_id),
-        xml.leaf("RemoteSlotNumber", server_slot, "CUA"),
-        xml.leaf("ServerLocationCode", server_code),
-        kb="CUR",
-    )
-
-
-def _server(
-    system: store.System,
-    client_id: str,
-    slot: int,
-    vios_id: str,
-    server_slot: int,
-    client_code: str,
-    server_code: str,
-) -> xml.Element:
-    number = system.fabric.next_number(f"vhost/{system.name}/{vios_id}", 0)
-    return xml.node(
-        "ServerAdapter",
-        *_common(server_code, vios_id, server_slot, "Server"),
-        xml.leaf("AdapterName", f"vhost{number}"),
-        xml.leaf("RemoteLogicalPartitionID", client_id),
-        xml.leaf("RemoteSlotNumber", slot, "CUA"),
-        xml.leaf("ServerLocationCode", client_code),
-        xml.leaf("UniqueDeviceID", f"1e{server_code}", "ROR"),
-        kb="CUR",
-    )
-
-
-def _backing_name(storage: xml.Element) -> str:
-    for tag in ("UnitName", "VolumeName", "DiskName", "MediaName"):
-        found = xml.value(storage, tag)
-        if found:
-            return found
-    return ""
-
-
-def _target_names(vios: store.SimObject) -> set[str]:
-    names = set()
-    for mapping in xml.findall(vios.element, _PATH):
+    def seen(self, mapping: xml.Element) -> None:
+        """Take note of a mapping that stays."""
+        storage = storage_of(mapping)
+        if storage is None:
+            return
+        self._claim(storage)
         home = xml.find(mapping, "TargetDevice")
         if home is not None and len(home):
-            names.add(xml.value(home[0], "TargetName"))
-    return names
+            server = xml.value(mapping, "ServerAdapter/UniqueDeviceID")
+            self._addresses.add((server, xml.value(home[0], "LogicalUnitAddress")))
+            self._targets.add(xml.value(home[0], "TargetName"))
+
+    def _claim(self, storage: xml.Element) -> None:
+        identity = storage_id(storage)
+        if identity in self._storage and xml.name(storage) != "VirtualOpticalMedia":
+            raise refuse(
+                "storage_mapped", name=identity, vios=self._vios.value("PartitionName")
+            )
+        self._storage.add(identity)
+
+    def make(self, mapping: xml.Element) -> None:
+        asked = storage_of(mapping)
+        storage = None
+        if asked is not None:
+            storage = backing.find(self._system, self._vios, asked)
+            self._claim(storage)
+        bus = self._adapters(mapping)
+        if bus.client is not None:
+            _replace(mapping, "ClientAdapter", bus.client)
+        else:
+            xml.remove(mapping, "ClientAdapter")
+        _replace(mapping, "ServerAdapter", bus.server)
+        server = xml.find(mapping, "ServerAdapter")
+        assert server is not None
+        if storage is None:
+            for tag in ("Storage", "TargetDevice"):
+                xml.remove(mapping, tag)
+            xml.remove(server, "BackingDeviceName")
+        else:
+            table.set_value(server, "BackingDeviceName", backing.name_of(storage))
+            xml.remove(mapping, "Storage")
+            table.set_value(mapping, "Storage", {xml.name(storage): storage})
+            self._target(mapping, storage)
+
+    def _adapters(self, mapping: xml.Element) -> _Bus:
+        """The bus that the mapping names, or a new one."""
+        server = xml.value(mapping, "ServerAdapter/UniqueDeviceID")
+        if server:
+            if server not in self._buses:
+                raise refuse("no_adapter", name=server)
+            if xml.find(mapping, "AssociatedLogicalPartition") is not None:
+                adapters.client_of(self._system, mapping, "VirtualSCSIMapping")
+            return self._buses[server]
+        client = adapters.client_of(self._system, mapping, "VirtualSCSIMapping")
+        wanted = adapters.slot_asked(mapping)
+        if wanted:
+            # Mappings that name one slot are on one bus (documented).
+            bus = self._made.get((client.uuid, wanted)) or self._at_slot(client, wanted)
+            if bus is not None:
+                return bus
+        bus = self._pair(client, wanted)
+        if wanted:
+            self._made[client.uuid, wanted] = bus
+        self._buses[xml.value(bus.server, "UniqueDeviceID")] = bus
+        return bus
+
+    def _at_slot(self, client: store.SimObject, slot: str) -> _Bus | None:
+        owner = (client.value("PartitionID"), slot)
+        for bus in self._buses.values():
+            if bus.client is not None and owner == (
+                xml.value(bus.client, "LocalPartitionID"),
+                xml.value(bus.client, "VirtualSlotNumber"),
+            ):
+                return bus
+        return None
+
+    def _pair(self, client: store.SimObject, wanted: str) -> _Bus:
+        pair = self._slots.pair(client, wanted)
+        client_values = {
+            **adapters.common(
+                pair.client_code, pair.client_id, pair.client_slot, "Client"
+            ),
+            "RemoteLogicalPartitionID": pair.server_id,
+            "RemoteSlotNumber": pair.server_slot,
+            "ServerLocationCode": pair.server_code,
+        }
+        server_values = {
+            **adapters.common(
+                pair.server_code, pair.server_id, pair.server_slot, "Server"
+            ),
+            "AdapterName": self._slots.name("vhost"),
+            "RemoteLogicalPartitionID": pair.client_id,
+            "RemoteSlotNumber": pair.client_slot,
+            "ServerLocationCode": pair.client_code,
+            "UniqueDeviceID": f"1e{pair.server_code}",
+        }
+        parent = "VirtualSCSIMapping"
+        return _Bus(
+            table.child(parent, "ClientAdapter", client_values),
+            table.child(parent, "ServerAdapter", server_values),
+        )
+
+    def _target(self, mapping: xml.Element, storage: xml.Element) -> None:
+        tag, prefix, udid = _TARGETS[xml.name(storage)]
+        old = xml.find(mapping, "TargetDevice")
+        asked = old[0] if old is not None and len(old) else None
+        name = address = ""
+        if asked is not None:
+            name = xml.value(asked, "TargetName")
+            address = xml.value(asked, "LogicalUnitAddress")
+        server = xml.value(mapping, "ServerAdapter/UniqueDeviceID")
+        unique = adapters.fresh_id(self._system, self._vios, 16)
+        if tag.startswith("SharedStoragePool"):
+            # Captured: that of a logical unit ends with the adapter's location.
+            unique = f"{unique[:15]}{server[2:]}"
+        values = {
+            "LogicalUnitAddress": self._address(server, address),
+            "TargetName": self._target_name(prefix, name),
+            "UniqueDeviceID": f"{udid}{unique}",
+        }
+        xml.remove(mapping, "TargetDevice")
+        table.set_value(mapping, "TargetDevice", {tag: values})
+
+    def _target_name(self, prefix: str, wanted: str) -> str:
+        if wanted in self._targets:
+            raise refuse("target_name", name=wanted)
+        number = 0
+        while not wanted or wanted in self._targets:
+            wanted = f"{prefix}{number}"
+            number += 1
+        self._targets.add(wanted)
+        return wanted
+
+    def _address(self, server: str, wanted: str) -> str:
+        """0x8100..., 0x8200..., counted within one server adapter (captured)."""
+        if wanted and (server, wanted) in self._addresses:
+            raise refuse("address", address=wanted, adapter=server)
+        number = _FIRST_ADDRESS
+        while not wanted or (server, wanted) in self._addresses:
+            if number > _LAST_ADDRESS:
+                raise refuse("bus_full", adapter=server)
+            wanted = f"0x{number:02x}00000000000000"
+            number += 1
+        self._addresses.add((server, wanted))
+        return wanted
 
 
-def _target(
-    system: store.System,
-    vios: store.SimObject,
-    mapping: xml.Element,
-    storage: xml.Element,
-    used: set[str],
-) -> None:
-    tag, prefix = _TARGETS.get(xml.name(storage), ("", ""))
-    if not tag:
-        raise refuse("malformed", detail=f"{xml.name(storage)} cannot be mapped")
-    old = xml.find(mapping, "TargetDevice")
-    asked = old[0] if old is not None and len(old) else None
-    name = xml.value(asked, "TargetName") if asked is not None else ""
-    number = 0
-    while not name or name in used:
-        name = f"{prefix}{number}"
-        number += 1
-    used.add(name)
-    adapter = base.required(mapping, "ServerAdapter/UniqueDeviceID")[2:]
-    address = xml.value(asked, "LogicalUnitAddress") if asked is not None else ""
-    serial = system.fabric.next_number("target", 0x1000)
-    built = xml.node(
-        "TargetDevice",
-        xml.node(
-            tag,
-            xml.leaf("LogicalUnitAddress", address or _next_address(vios, mapping)),
-            xml.leaf("TargetName", name),
-            xml.leaf("UniqueDeviceID", f"0a{serial:014x}ff{adapter}", "ROR"),
-            kb=None,
-        ),
-        kb="CUR",
-        version=None,
-    )
-    if old is not None:
-        mapping.replace(old, built)
-    else:
-        xml.insert(mapping, built, _ORDER)
-
-
-def _next_address(vios: store.SimObject, mapping: xml.Element) -> str:
-    """0x8100..., 0x8200..., counted within one server adapter (captured)."""
-    adapter = xml.value(mapping, "ServerAdapter/AdapterName")
-    used = set()
-    for other in xml.findall(vios.element, _PATH):
-        home = xml.find(other, "TargetDevice")
-        if (
-            home is not None
-            and len(home)
-            and xml.value(other, "ServerAdapter/AdapterName") == adapter
-        ):
-            used.add(xml.value(home[0], "LogicalUnitAddress"))
-    number = _LUA_BASE
-    while f"0x{number:02x}00000000000000" in used:
-        number += 1
-    return f"0x{number:02x}00000000000000"
+def _replace(mapping: xml.Element, tag: str, element: xml.Element) -> None:
+    xml.remove(mapping, tag)
+    xml.insert(mapping, xml.copy_of(element), table.order("VirtualSCSIMapping"))

@@ -10,6 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+
 """VirtualIOServer: the partitions that give storage and networks to others."""
 
 from __future__ import annotations
@@ -18,70 +19,38 @@ import typing
 
 from ibmvirt.simulators.novalink import store
 from ibmvirt.simulators.novalink.objects import (
+    backing,
     base,
+    fc_mapping,
+    mapping_effects,
     partition,
     scsi_mapping,
-    volume_group,
+    usage,
 )
-from ibmvirt.simulators.novalink.schema import xml
+from ibmvirt.simulators.novalink.schema import groups as groups_
+from ibmvirt.simulators.novalink.schema import table, xml
 
 SCSI = "ViosSCSIMapping"
 FC = "ViosFCMapping"
 STORAGE = "ViosStorage"
 NETWORK = "ViosNetwork"
 
-ORDER = (
-    *partition.ORDER,
-    "APICapable",
-    "IsVNICCapable",
-    "VNICFailOverCapable",
-    "ServerInstallConfiguration",
-    "LinkAggregations",
-    "ManagerPassthroughCapable",
-    "MediaRepositories",
-    "MoverServicePartition",
-    "NetworkBootDevices",
-    "PagingServicePartition",
-    "PhysicalVolumes",
-    "SharedEthernetAdapters",
-    "SharedStoragePoolCapable",
-    "SharedStoragePoolVersion",
-    "StoragePools",
-    "TrunkAdapters",
-    "VirtualIOServerLicense",
-    "VirtualIOServerLicenseAccepted",
-    "VirtualFibreChannelMappings",
-    "VirtualSCSIMappings",
-    "FreeIOAdaptersForLinkAggregation",
-    "FreeEthenetBackingDevicesForSEA",
-    "VirtualNICBackingDevices",
-    "VirtualIOServerCapabilities",
-    "VirtualSCSIBus",
-)
-
 
 @base.register
 class VirtualIOServer(base.Noun):
-    """Read and changed as a root or below its ManagedSystem; not made here."""
+    """Read and changed as a root or below its ManagedSystem; not made here.
+
+    - captured: its elements and their groups
+    - documented: mappings are added and removed by a POST of their group
+    - assumed: media repositories and volume groups are changed through
+      VolumeGroup alone, SEAs through NetworkBridge alone
+    """
 
     TYPE = "VirtualIOServer"
     PARENTS = ("", "ManagedSystem")
     SEARCH = ("PartitionName", "PartitionID")
-    ORDER = ORDER
     VERBS = frozenset({"GET", "POST"})
-    GROUPS = frozenset({SCSI, FC, STORAGE, NETWORK, "Advanced"})
-
-    def render(self, system: store.System, item: store.SimObject) -> xml.Element:
-        element = xml.copy_of(item.element)
-        repositories = xml.find(element, "MediaRepositories")
-        pools = xml.find(element, "StoragePools")
-        for group in system.all("VolumeGroup", item.key):
-            if pools is not None:
-                pools.append(xml.link(system.url_of(group)))
-            found = volume_group.repository_of(group)
-            if found is not None and repositories is not None:
-                repositories.append(xml.copy_of(found))
-        return element
+    GROUPS = frozenset({"Advanced"})
 
     def update(
         self,
@@ -90,22 +59,49 @@ class VirtualIOServer(base.Noun):
         posted: xml.Element,
         groups: store.Groups,
     ) -> store.SimObject:
-        element = xml.merge(item.element, posted, groups, ORDER)
-        for tag in ("PartitionState", "PartitionUUID", "PartitionID"):
-            xml.put(element, tag, item.value(tag), ORDER)
-        for tag in ("MediaRepositories", "StoragePools"):
-            # Computed when it is read.
-            found = xml.find(element, tag)
-            if found is not None:
-                for child in list(found):
-                    if xml.name(child) != "Metadata":
-                        found.remove(child)
+        element = groups_.merge(item.element, posted, groups)
+        partition.check_name(system, base.required(element, "PartitionName"), item.uuid)
+        for tag in ("PartitionID", "PartitionType"):
+            table.set_value(element, tag, item.value(tag))
+        _keep(item.element, element, "MediaRepositories", "StoragePools")
+        _keep(item.element, element, "SharedEthernetAdapters", "TrunkAdapters")
         changed = item.changed(element)
-        if groups is None or SCSI in groups or "All" in groups:
+        if groups_.shows(SCSI, groups):
             scsi_mapping.complete(system, item, changed)
-        return system.replace(changed)
+        if groups_.shows(FC, groups):
+            fc_mapping.complete(system, item, changed)
+        _show_use(item, changed)
+        partition.set_current(element)
+        usage.take(system, item, changed)
+        # What is in the element now was not there when facts were asked.
+        changed = system.replace(item.changed(element))
+        mapping_effects.follow(system, item, changed)
+        return changed
 
     def quick(
         self, system: store.System, item: store.SimObject
     ) -> dict[str, typing.Any]:
         return partition.quick(item)
+
+
+def _keep(stored: xml.Element, element: xml.Element, *tags: str) -> None:
+    for tag in tags:
+        old, new = xml.find(stored, tag), xml.find(element, tag)
+        if old is not None and new is not None:
+            element.replace(new, xml.copy_of(old))
+
+
+def _show_use(before: store.SimObject, vios: store.SimObject) -> None:
+    """Physical volumes that came to be mapped, or no longer are, show it."""
+    old = {name for name in scsi_mapping.mapped(before) if name.startswith("Phys")}
+    new = set()
+    for mapping in xml.findall(vios.element, scsi_mapping.PATH):
+        storage = backing.storage_of(mapping)
+        if storage is not None and xml.name(storage) == "PhysicalVolume":
+            new.add(backing.storage_id(storage))
+    if old == new:
+        return
+    for volume in xml.findall(vios.element, "PhysicalVolumes/PhysicalVolume"):
+        identity = backing.storage_id(volume)
+        if (identity in old) != (identity in new):
+            table.set_value(volume, "AvailableForUsage", identity not in new)

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 from ibmvirt.simulators.novalink import jobs, store
+from ibmvirt.simulators.novalink.objects import fc_mapping
 
 
 @jobs.operation("QueryReservedMemoryRequiredForPartition", "ManagedSystem")
@@ -40,8 +41,4 @@ def get_next_wwpns(
 ) -> jobs.Results:
     """Fresh pairs of WWPNs; ``numberPairsRequested`` of them (documented)."""
     count = int(parameters.get("numberPairsRequested", "1"))
-    names = []
-    for _ in range(count * 2):
-        number = system.fabric.next_number(f"wwpn/{system.name}")
-        names.append(f"C0507606{system.fabric.systems.index(system):02X}{number:06X}")
-    return (("wwpnList", ",".join(names)),)
+    return (("wwpnList", ",".join(fc_mapping.next_wwpns(system, count * 2))),)

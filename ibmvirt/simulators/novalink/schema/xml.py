@@ -94,10 +94,9 @@ def node(
     return element
 
 
-def link(href: str, tag: str = "link") -> Element:
-    """A reference within a list of them."""
-    space = ATOM if tag == "link" else UOM
-    return etree.Element(f"{{{space}}}{tag}", {"href": href, "rel": "related"})
+def link(href: str) -> Element:
+    """A reference within a list of them; not of the Atom namespace (captured)."""
+    return etree.Element(f"{{{UOM}}}link", {"href": href, "rel": "related"})
 
 
 def reference(tag: str, href: str, kb: str = "CUD") -> Element:
@@ -208,59 +207,6 @@ def insert(home: Element, child: Element, order: tuple[str, ...]) -> None:
                 home.insert(index, child)
                 return
     home.append(child)
-
-
-def view(element: Element, groups: frozenset[str] | None) -> Element:
-    """A copy with the elements of these groups and of none, at every level.
-
-    None is a request without ``group=``: what belongs to the costly groups is
-    left out (assumed).
-    """
-    result = copy_of(element)
-    for child in list(result.iter(etree.Element)):
-        wanted = child.get("group")
-        if wanted is None:
-            continue
-        shown = (
-            wanted not in _NOT_BY_DEFAULT
-            if groups is None
-            else "All" in groups or wanted in groups
-        )
-        parent = child.getparent()
-        if not shown and parent is not None:
-            parent.remove(child)
-    return result
-
-
-_NOT_BY_DEFAULT = frozenset({"Advanced", "EnergyManagement", "NVRAM", "TierThreshold"})
-
-
-def merge(
-    stored: Element,
-    posted: Element,
-    groups: frozenset[str] | None,
-    order: tuple[str, ...],
-) -> Element:
-    """What is stored after a POST of a view.
-
-    Elements that the view shows are replaced by the posted ones; those of
-    other groups stay as they are, byte by byte.
-    """
-    result = copy_of(stored)
-    visible = {name(child) for child in view(stored, groups)}
-    own_group = {name(c): c.get("group") for c in stored if c.get("group")}
-    for child in list(result):
-        if name(child) in visible and name(child) != "Metadata":
-            result.remove(child)
-    for child in posted:
-        tag = name(child)
-        if tag == "Metadata" or (tag in own_group and tag not in visible):
-            continue
-        addition = copy_of(child)
-        if tag in own_group:
-            addition.set("group", str(own_group[tag]))
-        insert(result, addition, order or tuple(name(c) for c in stored))
-    return result
 
 
 def serialise(element: Element) -> bytes:
