@@ -84,6 +84,7 @@ def guest(fabric: store.Fabric, name: str) -> dict[str, typing.Any]:
 def describe(system: store.System, item: store.SimObject) -> dict[str, typing.Any]:
     adapters = [
         {
+            "id": adapter.uuid,
             "mac": adapter.value("MACAddress"),
             "vlan": int(adapter.value("PortVLANID", "1")),
             "slot": int(adapter.value("VirtualSlotNumber")),

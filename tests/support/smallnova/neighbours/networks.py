@@ -42,6 +42,7 @@ class Networks(base.Service):
         self.events = events
         super().__init__(directory / "networks.json")
         self._stop = threading.Event()
+        self._seen = {}
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._macs = itertools.count(len(self.data["ports"]) + 1)
         route = self.route
@@ -265,7 +266,7 @@ class Networks(base.Service):
     def _adapters(self):
         guests = handle.request(self.admin_url, "GET", "guests")
         return {
-            (adapter["mac"].lower().replace(":", ""), adapter["vlan"])
+            (adapter["mac"].lower().replace(":", ""), adapter["vlan"]): adapter["id"]
             for guest in guests
             for adapter in guest["adapters"]
         }
@@ -274,11 +275,15 @@ class Networks(base.Service):
         events = []
         for port in bound:
             mac = port["mac_address"].replace(":", "")
-            there = (mac, int(port["binding:vif_details"]["vlan"])) in present
+            there = present.get((mac, int(port["binding:vif_details"]["vlan"])))
             status = "ACTIVE" if there else "DOWN"
+            # Another adapter than before: it was unplugged and plugged between
+            # two looks, which an agent sees by the platform's events.
+            again = there and self._seen.get(port["id"], there) != there
+            self._seen[port["id"]] = there
             with self.lock:
                 current = self.data["ports"].get(port["id"])
-                if current is None or current["status"] == status:
+                if current is None or (current["status"] == status and not again):
                     continue
                 current["status"] = status
                 self.save()

@@ -1,0 +1,195 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Servers on PowerVM through Nova's API."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from openstack import exceptions
+
+
+def boot(nova, name="server", networks=None, **options):
+    return nova.client.compute.create_server(
+        name=name,
+        image_id=nova.image.id,
+        flavor_id=nova.flavor.id,
+        networks=nova.networks[:1] if networks is None else networks,
+        **options,
+    )
+
+
+def wait(nova, server, status="ACTIVE", seconds=60):
+    return nova.client.compute.wait_for_server(
+        server, status, wait=seconds, interval=0.2
+    )
+
+
+def delete(nova, server):
+    nova.client.compute.delete_server(server)
+    nova.client.compute.wait_for_delete(server, wait=60, interval=0.2)
+
+
+def partition(nova, server):
+    for guest in nova.simulator.admin("GET", "guests"):
+        if guest["uuid"].lower()[1:] == server.id[1:]:
+            return guest
+    return None
+
+
+def settled(nova, server):
+    """Wait until no task is under way on a server; the server then."""
+    for _ in range(300):
+        found = nova.client.compute.get_server(server.id)
+        if found.task_state is None:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"{found.task_state} does not end")
+
+
+def test_a_servers_life(powervm):
+    server = wait(powervm, boot(powervm, networks=powervm.networks, config_drive=True))
+    found = partition(powervm, server)
+    assert found["state"] == "running"
+    assert {a["vlan"] for a in found["adapters"]} == {1, 101, 102}
+    compute = powervm.client.compute
+    compute.stop_server(server)
+    wait(powervm, server, "SHUTOFF")
+    assert partition(powervm, server)["state"] == "not activated"
+    compute.start_server(server)
+    wait(powervm, server)
+    for kind in ("SOFT", "HARD"):
+        compute.reboot_server(server, kind)
+        wait(powervm, server)
+    diagnostics = compute.get_server_diagnostics(server)
+    assert diagnostics.state == "running"
+    assert diagnostics.hypervisor == "PowerVM"
+    compute.lock_server(server)
+    compute.unlock_server(server)
+    delete(powervm, server)
+    assert powervm.simulator.compare() == []
+    assert powervm.simulator.verify() == []
+
+
+def test_interfaces_of_a_running_server(powervm):
+    server = wait(powervm, boot(powervm))
+    compute = powervm.client.compute
+    second = powervm.networks[1]["uuid"]
+    port = compute.create_server_interface(server, net_id=second)
+    assert 102 in {a["vlan"] for a in partition(powervm, server)["adapters"]}
+    compute.delete_server_interface(port.port_id, server)
+    for _ in range(100):
+        if 102 not in {a["vlan"] for a in partition(powervm, server)["adapters"]}:
+            break
+        time.sleep(0.1)
+    assert 102 not in {a["vlan"] for a in partition(powervm, server)["adapters"]}
+    delete(powervm, server)
+    assert powervm.simulator.compare() == []
+
+
+def test_rebuild_gives_a_new_disk(powervm):
+    server = wait(powervm, boot(powervm))
+    before = {s["id"] for s in partition(powervm, server)["storage"]}
+    powervm.client.compute.rebuild_server(server, image=powervm.image.id)
+    settled(powervm, server)
+    wait(powervm, server)
+    after = {s["id"] for s in partition(powervm, server)["storage"]}
+    assert partition(powervm, server)["state"] == "running"
+    assert before.isdisjoint(after - {i for i in after if i.startswith("cfg_")})
+    delete(powervm, server)
+    assert powervm.simulator.compare() == []
+
+
+def test_a_build_that_fails_leaves_nothing_and_is_deleted(powervm):
+    powervm.simulator.rule(
+        match={"key": "PUT Tier/{id}/LogicalUnit"},
+        count=None,
+        effect={"kind": "refuse", "status": 500, "message": "VIOS0099 a fault"},
+    )
+    server = boot(powervm)
+    with pytest.raises(exceptions.ResourceFailure):
+        wait(powervm, server)
+    assert powervm.simulator.compare() == []
+    powervm.simulator.delete_rule()
+    delete(powervm, server)
+    assert powervm.simulator.compare() == []
+
+
+def test_a_wrong_flavor_is_refused_by_its_name(powervm):
+    flavor = powervm.client.compute.create_flavor(
+        name="wrong", ram=512, vcpus=1, disk=1
+    )
+    powervm.client.compute.create_flavor_extra_specs(
+        flavor, {"powervm:proc_units": "many"}
+    )
+    server = powervm.client.compute.create_server(
+        name="wrong",
+        image_id=powervm.image.id,
+        flavor_id=flavor.id,
+        networks=powervm.networks[:1],
+    )
+    with pytest.raises(exceptions.ResourceFailure):
+        wait(powervm, server)
+    found = powervm.client.compute.get_server(server.id)
+    assert "powervm:proc_units=many" in found.fault["message"]
+    assert powervm.simulator.compare() == []
+    delete(powervm, server)
+
+
+def test_delete_while_building(powervm):
+    rule = powervm.simulator.rule(
+        match={"key": "PUT LogicalPartition/{id}/ClientNetworkAdapter"},
+        effect={"kind": "hold"},
+    )
+    server = boot(powervm)
+    assert powervm.simulator.wait_parked(rule)
+    powervm.client.compute.delete_server(server)
+    powervm.simulator.delete_rule(rule)
+    powervm.client.compute.wait_for_delete(server, wait=60, interval=0.2)
+    assert powervm.simulator.compare() == []
+
+
+@pytest.mark.parametrize("operation", ["pause_server", "suspend_server"])
+def test_what_is_not_supported_leaves_the_server_as_it_is(powervm, operation):
+    server = wait(powervm, boot(powervm))
+    getattr(powervm.client.compute, operation)(server)
+    found = settled(powervm, server)
+    assert found.status == "ACTIVE"
+    actions = powervm.client.compute.server_actions(server)
+    failed = [a for a in actions if a.action == operation.split("_")[0]]
+    assert failed
+    assert failed[0].message == "Error"
+    assert partition(powervm, server)["state"] == "running"
+    delete(powervm, server)
+
+
+def test_nova_is_killed_and_goes_on(powervm_process, novalink_process):
+    """Last of this file's life cycle: the service restarts with a server."""
+    nova, simulator = powervm_process, novalink_process
+    nova.simulator = simulator
+    simulator.mark()
+    server = wait(nova, boot(nova))
+    rule = simulator.rule(
+        match={"key": "POST VirtualIOServer/*"}, phase="after", effect={"kind": "hold"}
+    )
+    second = boot(nova, "second")
+    assert simulator.wait_parked(rule)
+    nova.kill()
+    simulator.delete_rule(rule)
+    nova.start()
+    assert wait(nova, server).status == "ACTIVE"
+    assert partition(nova, server)["state"] == "running"
+    delete(nova, second)
+    delete(nova, server)
+    assert simulator.compare() == []
