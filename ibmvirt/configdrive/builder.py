@@ -11,38 +11,26 @@
 # under the License.
 
 
-"""Make the image of a config drive with pycdlib.
-
-pycdlib lays the image out and makes its descriptors and directories, into
-memory; the content of the files is never copied: what pycdlib "writes" is a
-reference, and the contents go from the caller's memory or files to the
-output in one pass, while the SHA-256 is taken.
-"""
+"""Build a config drive: check, lay out, and write in one pass."""
 
 from __future__ import annotations
 
 import collections
-import contextlib
 import dataclasses
 import hashlib
-import io
 import os
 import time as _time
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO
 
-import pycdlib
-
-from ibmvirt.configdrive import dates, tree
+from ibmvirt.configdrive import dates, layout, tree
 from ibmvirt.configdrive import output as outputs
-from ibmvirt.configdrive.content import CHUNK, Content, Progress
-from ibmvirt.configdrive.errors import ConfigDriveError, ConfigDriveInputError
+from ibmvirt.configdrive.content import Content, Progress
+from ibmvirt.configdrive.errors import ConfigDriveInputError
 
 LABEL = "config-2"
 PUBLISHER = "ibmvirt"
 
-_DIRECTORY_MODE = 0o040555
-_FILE_MODE = 0o100444
-_ZEROS = bytes(CHUNK)
+_ZEROS = bytes(layout.BLOCK)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -102,22 +90,23 @@ def build(
     dates.check(moment)
     _check_label(label)
     root = tree.plan(files)
-    image = _lay_out(root, label, _clean(publisher), deduplicate)
-    dates.set_dates(image.head, moment)
+    plan = layout.lay_out(root, label, _clean(publisher))
+    first = len(plan.head) // layout.BLOCK
+    extents, contents, blocks = _place(root, first, deduplicate)
+    head = plan.fill(extents, blocks, moment)
+    size = blocks * layout.BLOCK
     if isinstance(output, (str, os.PathLike)):
-        with outputs.new_file(os.fspath(output)) as sink:
-            sha256 = _emit(image, sink, progress)
+        opened = outputs.new_file(os.fspath(output))
     elif hasattr(output, "write"):
-        with outputs.open_file(output) as sink:
-            sha256 = _emit(image, sink, progress)
+        opened = outputs.open_file(output)
     else:
         raise ConfigDriveInputError(
             "write", "the config drive", f"{output!r} is neither path nor binary file"
         )
-    contents = [file.content for file in tree.files_of(root)]
-    return Built(
-        image.size, sha256, len(contents), sum(content.size for content in contents)
-    )
+    with opened as sink:
+        sha256 = _emit(head, contents, size, sink, progress)
+    sizes = [file.content.size for file in tree.files_of(root)]
+    return Built(size, sha256, len(sizes), sum(sizes))
 
 
 def _check_label(label: str) -> None:
@@ -137,128 +126,44 @@ def _clean(publisher: str) -> str:
     return text.lstrip("_")[:64]  # "_" would make it the name of a file
 
 
-class _Reference(io.BufferedIOBase):
-    """The content as pycdlib reads it: a stand-in for all of it, at once."""
+def _place(
+    root: tree.Directory, first: int, share: bool
+) -> tuple[dict[str, tuple[int, int]], list[tuple[int, Content]], int]:
+    """Give each content its blocks, one behind the other.
 
-    def __init__(self, content: Content) -> None:
-        self.content = content
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        assert offset == 0
-        return 0
-
-    def read(self, size: int | None = -1, /) -> Any:
-        assert size == self.content.size
-        return self
-
-    def __len__(self) -> int:
-        return self.content.size
-
-
-class _Layout(io.BufferedIOBase):
-    """Takes what pycdlib writes: descriptors and directories, then contents.
-
-    :ivar head: the image up to the first content.
-    :ivar contents: where each content begins, in bytes; in no order.
+    :param first: the first block for contents.
+    :param share: give equal contents the same blocks; only contents of equal
+        size are read for that.
+    :returns: block and size of each file that is not empty, by its path; each
+        content with its block; the blocks of the whole image.
     """
-
-    def __init__(self) -> None:
-        self.head = bytearray()
-        self.contents: list[tuple[int, Content]] = []
-        self.size = 0
-        self._position = 0
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        base = {0: 0, 1: self._position, 2: self.size}[whence]
-        self._position = base + offset
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def write(self, data: Any, /) -> int:
-        length = len(data)
-        end = self._position + length
-        if isinstance(data, _Reference):
-            self.contents.append((self._position, data.content))
-        elif not self.contents:
-            if len(self.head) < end:
-                self.head.extend(bytes(end - len(self.head)))
-            self.head[self._position : end] = data
-        elif any(data):  # behind a content, nothing but padding can come
-            raise RuntimeError("pycdlib wrote a directory behind the contents")
-        self._position = end
-        self.size = max(self.size, end)
-        return length
+    sizes = collections.Counter(file.content.size for file in tree.files_of(root))
+    extents: dict[str, tuple[int, int]] = {}
+    contents: list[tuple[int, Content]] = []
+    known: dict[tuple[int, bytes], int] = {}
+    free = first
+    for file in tree.files_of(root):
+        content = file.content
+        if not content.size:
+            continue
+        block = free
+        if share and sizes[content.size] > 1:
+            block = known.setdefault((content.size, content.digest()), free)
+        extents[file.path] = (block, content.size)
+        if block == free:
+            contents.append((block, content))
+            free += -(-content.size // layout.BLOCK)
+    return extents, contents, free
 
 
-def _lay_out(root: tree.Directory, label: str, publisher: str, share: bool) -> _Layout:
-    layout = _Layout()
-    iso = pycdlib.PyCdlib()
-    try:
-        iso.new(
-            interchange_level=3,
-            sys_ident="LINUX",
-            vol_ident=label,
-            vol_set_ident="",
-            pub_ident_str=publisher,
-            app_ident_str="ibmvirt",
-            joliet=3,
-            # 1.12 adds serial numbers, which pycdlib leaves 0; readers on
-            # libarchive then take all files for links to one empty file.
-            rock_ridge="1.09",
-        )
-        _add_all(iso, root, _Sharing(root) if share else None)
-        # In one piece per content, whatever its size.
-        iso.write_fp(cast(BinaryIO, layout), blocksize=2**33)
-    except pycdlib.pycdlibexception.PyCdlibException as error:
-        raise ConfigDriveError("lay out", "the config drive", str(error)) from error
-    finally:
-        with contextlib.suppress(pycdlib.pycdlibexception.PyCdlibException):
-            iso.close()
-    return layout
-
-
-class _Sharing:
-    """Finds files with equal content, reading only those of equal size."""
-
-    def __init__(self, root: tree.Directory) -> None:
-        self._sizes = collections.Counter(
-            file.content.size for file in tree.files_of(root)
-        )
-        self._first: dict[tuple[int, bytes], str] = {}
-
-    def first(self, file: tree.File) -> str | None:
-        """The ISO path of an earlier file with this content, if there is one."""
-        size = file.content.size
-        if not size or self._sizes[size] == 1:
-            return None
-        first = self._first.setdefault((size, file.content.digest()), file.iso_path)
-        return None if first == file.iso_path else first
-
-
-def _add_all(iso: Any, directory: tree.Directory, sharing: _Sharing | None) -> None:
-    for child in directory.children.values():
-        names = {"rr_name": child.name, "joliet_path": "/" + child.path}
-        if isinstance(child, tree.Directory):
-            iso.add_directory(child.iso_path, file_mode=_DIRECTORY_MODE, **names)
-            _add_all(iso, child, sharing)
-        elif sharing and (first := sharing.first(child)):
-            iso.add_hard_link(
-                iso_old_path=first, iso_new_path=child.iso_path, rr_name=child.name
-            )
-            iso.add_hard_link(iso_old_path=first, joliet_new_path="/" + child.path)
-        else:
-            iso.add_fp(
-                _Reference(child.content),
-                child.content.size,
-                iso_path=child.iso_path,
-                file_mode=_FILE_MODE,
-                **names,
-            )
-
-
-def _emit(layout: _Layout, sink: outputs.Sink, progress: Progress | None) -> str:
+def _emit(
+    head: bytearray,
+    contents: list[tuple[int, Content]],
+    size: int,
+    sink: outputs.Sink,
+    progress: Progress | None,
+) -> str:
+    """Write the image in one pass; returns its SHA-256."""
     digest = hashlib.sha256()
     done = 0
 
@@ -268,18 +173,12 @@ def _emit(layout: _Layout, sink: outputs.Sink, progress: Progress | None) -> str
         digest.update(data)
         done += len(data)
         if progress is not None:
-            progress(done, layout.size)
+            progress(done, size)
 
-    def pad(position: int) -> None:
-        while done < position:
-            put(memoryview(_ZEROS)[: position - done])
-
-    put(layout.head)
-    for position, content in sorted(layout.contents, key=lambda item: item[0]):
-        if position < done:
-            raise RuntimeError("pycdlib put a content inside another")
-        pad(position)
+    put(head)
+    for block, content in contents:
+        put(_ZEROS[: block * layout.BLOCK - done])
         for piece in content.chunks():
             put(piece)
-    pad(layout.size)
+    put(_ZEROS[: size - done])
     return digest.hexdigest()

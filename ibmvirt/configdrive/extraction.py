@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
 
@@ -102,14 +103,22 @@ class _Target:
 
     def __enter__(self) -> _Target:
         try:
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(self._path, 0o700)
-                self._made_itself = True
+            self._made_itself = not os.path.lexists(self._path)
+            if self._made_itself:
+                self._make_itself()
             self._root = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
-        except (OSError, ValueError) as error:
+        except BaseException as error:
             self._undo()
-            raise self._error((), error) from error
+            if isinstance(error, (OSError, ValueError)):
+                raise self._error((), error) from error
+            raise
         return self
+
+    def _make_itself(self) -> None:
+        try:
+            os.mkdir(self._path, 0o700)
+        except FileExistsError:  # somebody else was faster
+            self._made_itself = False
 
     def keep(self) -> None:
         self._made.clear()
@@ -129,12 +138,8 @@ class _Target:
         try:
             parent = self._open(names[:-1])
             try:
-                self._made.append((names, False))
-                try:
+                with self._making(names, parent, is_directory=False):
                     descriptor = os.open(names[-1], _NEW_FILE, 0o600, dir_fd=parent)
-                except BaseException:
-                    self._made.pop()
-                    raise
             finally:
                 os.close(parent)
             with open(descriptor, "wb", buffering=0) as file:
@@ -145,15 +150,38 @@ class _Target:
         except (OSError, UnicodeEncodeError) as error:
             raise self._error(names, error) from error
 
+    @contextlib.contextmanager
+    def _making(
+        self, names: tuple[str, ...], parent: int, *, is_directory: bool
+    ) -> Iterator[None]:
+        """Note that something is being made, unless it is there.
+
+        It is noted before, since an interruption may come right after it was
+        made; so it has to be known before that it was not there.
+
+        :raises FileExistsError: it is there.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            os.stat(names[-1], dir_fd=parent, follow_symlinks=False)
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        self._made.append((names, is_directory))
+        try:
+            yield
+        except OSError:
+            self._made.pop()
+            raise
+
     def _open(self, names: tuple[str, ...], make: bool = True) -> int:
         """Open a directory below the target, and make it if need be."""
         current = os.dup(self._root)
         try:
             for depth, name in enumerate(names, 1):
                 if make:
-                    with contextlib.suppress(FileExistsError):
+                    with (
+                        contextlib.suppress(FileExistsError),
+                        self._making(names[:depth], current, is_directory=True),
+                    ):
                         os.mkdir(name, 0o700, dir_fd=current)
-                        self._made.append((names[:depth], True))
                 below = os.open(name, _DIRECTORY, dir_fd=current)
                 os.close(current)
                 current = below
