@@ -115,7 +115,9 @@ def read_baseline(path: pathlib.Path = BASELINE) -> dict[str, float]:
 def update_baseline(figures: Iterable[Figure], path: pathlib.Path = BASELINE) -> None:
     """Commit the measured values, and keep those of what was not measured."""
     values = read_baseline(path)
-    values.update({f.name: f.value for f in figures if f.value is not None})
+    values.update(
+        {f.name: float(f"{f.value:.6g}") for f in figures if f.value is not None}
+    )
     path.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n")
 
 

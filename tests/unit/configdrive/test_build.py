@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import gc
 import hashlib
 import io
 import os
@@ -25,6 +26,7 @@ import stat
 import pytest
 
 from ibmvirt import configdrive
+from ibmvirt.configdrive.content import Content
 
 FILES = {
     "openstack/latest/meta_data.json": '{"uuid": "b65cee2f-8c69-4aeb"}',
@@ -195,3 +197,36 @@ def test_any_publisher_is_taken(publisher):
 @pytest.mark.parametrize("moment", [0, 0.999, 951782400, 5_869_583_999.5])
 def test_any_time_that_an_image_can_hold_is_taken(moment):
     assert in_memory(time=moment) == in_memory(time=moment)
+
+
+def test_the_same_names_with_other_contents():
+    """Layouts are kept by name; contents, sizes and sharing are not."""
+    for number in range(5):
+        files = dict.fromkeys(FILES, b"%d" % number * 3000 * number)
+        files["openstack/content/0000"] = b"other"
+        _, data = in_memory(files, time=TIME + number)
+        with configdrive.Image(io.BytesIO(data)) as image:
+            assert {path: image.read(path) for path in files} == files
+            assert image.modified == TIME + number
+            assert image.declared_size == len(data)
+
+
+def test_label_and_publisher_are_not_mixed_up_between_builds():
+    for name in ("one", "two", "one"):
+        _, data = in_memory(label=name, publisher=name)
+        with configdrive.Image(io.BytesIO(data)) as image:
+            assert (image.label, image.joliet_label, image.publisher) == (name,) * 3
+
+
+def test_no_content_is_kept_after_a_build():
+    in_memory()
+    gc.collect()
+    assert not [found for found in gc.get_objects() if isinstance(found, Content)]
+
+
+def test_more_files_than_layouts_are_kept_for():
+    files = {f"d{n % 7}/file-{n}": b"%d" % n for n in range(400)}
+    _, data = in_memory(files)
+    with configdrive.Image(io.BytesIO(data)) as image:
+        assert {e.path for e in image.entries() if e.kind == "file"} == set(files)
+        assert image.read("d0/file-399") == b"399"
