@@ -135,8 +135,9 @@ def lun(system: store.System, number: int) -> Values:
     return {
         "Description": "MPIO IBM 2076 FC Disk",
         "LocationCode": f"{code}-W5005076801000001-L{number:X}",
+        "PersistentReserveKeyValue": "none",
         "ReservePolicy": "NoReserve",
-        "ReservePolicyAlgorithm": "Failover",
+        "ReservePolicyAlgorithm": "Round_Robin",
         "UniqueDeviceID": lun_udid(number),
         "AvailableForUsage": True,
         "VolumeCapacity": 10240,
@@ -144,6 +145,8 @@ def lun(system: store.System, number: int) -> Values:
         "VolumeState": "active",
         "VolumeUniqueID": f"3321{lun_wwn(number)}04214503IBMfcp",
         "IsFibreChannelBacked": True,
+        "StorageLabel": base64.b64encode(f"lun{number}".encode()).decode(),
+        "DescriptorPage83": base64.b64encode(lun_wwn(number).encode()).decode(),
     }
 
 

@@ -152,6 +152,10 @@ def _make(
     }
     adapters.set_adapter(mapping, "ClientAdapter", client_values)
     adapters.set_adapter(mapping, "ServerAdapter", server_values)
+    udid = xml.find(mapping, "ServerAdapter/UniqueDeviceID")
+    assert udid is not None
+    # Unlike that of a SCSI adapter (captured).
+    udid.set("kb", "CUR")
     xml.remove(mapping, "Port")
     if port:
         _connect(vios, mapping, port)

@@ -23,6 +23,7 @@ the elements of its body: clients seed empty elements when they read
 from __future__ import annotations
 
 import re
+import typing
 import zlib
 
 from lxml import etree
@@ -92,15 +93,20 @@ def merge(stored: xml.Element, posted: xml.Element, groups: Groups) -> xml.Eleme
     known = table.rules(kind)
     result = _hull(stored)
     fresh = _hull(stored)
-    fresh.extend(
-        [
-            xml.copy_of(child)
-            for child in posted
-            if xml.name(child) != "Metadata"
-            and shows(_group(kind, child, stored), groups)
-        ]
-    )
+    unchanged: list[tuple[xml.Element, xml.Element]] = []
+    for child in posted:
+        name = xml.name(child)
+        if name == "Metadata" or not shows(_group(kind, child, stored), groups):
+            continue
+        copied = xml.copy_of(child)
+        fresh.append(copied)
+        old = xml.findall(stored, name)
+        if len(old) == 1 and _same(copied, view(old[0], groups)):
+            unchanged.append((copied, old[0]))
     table.complete(fresh)
+    for copied, before in unchanged:
+        # An echo: what was stored stays, with what the view hid of it.
+        fresh.replace(copied, xml.copy_of(before))
     names = {xml.name(child) for child in fresh}
     for child in fresh:
         if xml.name(child) != "Metadata":
@@ -120,6 +126,22 @@ def merge(stored: xml.Element, posted: xml.Element, groups: Groups) -> xml.Eleme
     _restore_hidden(stored, result, groups)
     table.keep_read_only(stored, result)
     return result
+
+
+def _same(first: xml.Element, second: xml.Element) -> bool:
+    """Whether two elements are equal in their canonical form."""
+    return _canonical(first) == _canonical(second)
+
+
+def _canonical(element: xml.Element) -> bytes:
+    hull = etree.Element("hull", nsmap=_DEFAULT)
+    hull.append(xml.copy_of(element))
+    return bytes(
+        etree.tostring(hull[0], method="c14n", exclusive=True, with_tail=False)
+    )
+
+
+_DEFAULT: dict[typing.Any, str] = {None: xml.UOM}
 
 
 def _group(kind: str, child: xml.Element, stored: xml.Element) -> str | None:

@@ -215,15 +215,22 @@ def serialise(element: Element) -> bytes:
 
 
 def wrap(element: Element) -> bytes:
-    """An object as the content of an entry: prefixed root, default namespace."""
-    tag, space = name(element), etree.QName(element).namespace
-    nsmap: dict[typing.Any, str] = {
-        tag: str(space),
-        None: str(space),
-        "ns2": "http://www.w3.org/XML/1998/namespace/k2",
-    }
+    """An object as the content of an entry: a prefixed root, and children in
+    the default namespace (captured)."""
+    tag, space = name(element), str(etree.QName(element).namespace)
     attributes: dict[str, str] = {str(k): str(v) for k, v in element.attrib.items()}
+    nsmap: dict[typing.Any, str] = {None: space}
+    # With one prefix for the namespace, children take that on.
     root = etree.Element(f"{{{space}}}{tag}", attributes, nsmap=nsmap)
     root.text = element.text
     root.extend(copy_of(element))
-    return serialise(root)
+    plain = serialise(root)
+    start, end = f'<{tag} xmlns="{space}"'.encode(), f"</{tag}>".encode()
+    head = (
+        f'<{tag}:{tag} xmlns:{tag}="{space}" xmlns="{space}" '
+        'xmlns:ns2="http://www.w3.org/XML/1998/namespace/k2"'
+    )
+    body = plain.removeprefix(start)
+    if body.endswith(end):
+        body = body.removesuffix(end) + f"</{tag}:{tag}>".encode()
+    return head.encode() + body
