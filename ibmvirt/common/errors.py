@@ -22,7 +22,7 @@ OutOfResources         ComputeResourcesUnavailable: rescheduled
 GuestNotFound          InstanceNotFound
 Unsupported            NotImplementedError: the API answers 4xx or
                        the instance action ends in error
-HypervisorUnavailable  HypervisorUnavailable
+HypervisorUnavailable  HypervisorUnavailable; in a build rescheduled
 NetworkNotPlugged      VirtualInterfaceCreateException
 ImageTransferFailed    rescheduled as it is
 other                  rescheduled in a build, else a fault
@@ -51,6 +51,8 @@ def translate(error: Exception, server_uuid: str, *, building: bool) -> Exceptio
         translated = nova.InstanceNotFound(instance_id=server_uuid)
     elif isinstance(error, exceptions.OutOfResources) and building:
         translated = nova.ComputeResourcesUnavailable(reason=text)
+    elif isinstance(error, exceptions.HypervisorUnavailable) and not building:
+        translated = nova.HypervisorUnavailable(text)
     elif isinstance(error, exceptions.GuestNotFound):
         translated = nova.InstanceNotFound(instance_id=server_uuid)
     elif isinstance(error, exceptions.NetworkNotPlugged):
@@ -62,7 +64,10 @@ def translate(error: Exception, server_uuid: str, *, building: bool) -> Exceptio
 def to_nova(
     server_uuid: str, *, building: bool = False
 ) -> collections.abc.Iterator[None]:
-    """Raise for Nova what the block raises of ours."""
+    """Raise for Nova what the block raises of ours.
+
+    Ours stays in the chain of causes, so that logs show both.
+    """
     try:
         yield
     except exceptions.IBMVirtError as error:

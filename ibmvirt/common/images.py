@@ -14,9 +14,9 @@
 
 from __future__ import annotations
 
+import collections
 import io
 import logging
-import queue
 import threading
 import typing
 
@@ -29,7 +29,7 @@ LOG = logging.getLogger(__name__)
 
 # Chunks between the transfer and its reader: 16 of Glance's 64 KiB.
 _QUEUE = 16
-# How long a side waits for the other before it looks whether to stop (s).
+# How long the reader waits before it looks whether to stop (s).
 _LOOK = 1.0
 
 
@@ -83,11 +83,12 @@ class _Transfer(io.RawIOBase):
         self._request = request
         self._image = image
         self._certs = certs
-        self._chunks: queue.Queue[bytes | None] = queue.Queue(_QUEUE)
-        self._rest = memoryview(b"")
+        self._changed = threading.Condition()
+        self._chunks: collections.deque[bytes] = collections.deque()
+        self._complete = False
+        self._stop = False
         self._error: BaseException | None = None
-        self._ended = False
-        self._stop = threading.Event()
+        self._rest = memoryview(b"")
         self._received = 0
         self._thread = threading.Thread(
             target=self._download, name=f"image-{image.id[:8]}", daemon=True
@@ -112,17 +113,18 @@ class _Transfer(io.RawIOBase):
         except BaseException as error:
             self._error = error
         finally:
-            self._put(None, final=True)
+            with self._changed:
+                self._complete = True
+                self._changed.notify_all()
 
-    def _put(self, chunk: bytes | None, *, final: bool = False) -> None:
-        while not self._stop.is_set():
-            try:
-                self._chunks.put(chunk, timeout=_LOOK)
-                return
-            except queue.Full:
-                continue
-        if not final:
-            raise _Closed
+    def _put(self, chunk: bytes) -> None:
+        with self._changed:
+            while len(self._chunks) >= _QUEUE and not self._stop:
+                self._changed.wait()
+            if self._stop:
+                raise _Closed
+            self._chunks.append(chunk)
+            self._changed.notify_all()
 
     # -- the reader ------------------------------------------------------
 
@@ -130,24 +132,30 @@ class _Transfer(io.RawIOBase):
         return True
 
     def readinto(self, buffer: typing.Any) -> int:
-        while not self._rest and not self._ended:
+        while not self._rest:
             context.check()
-            try:
-                chunk = self._chunks.get(timeout=_LOOK)
-            except queue.Empty:
-                continue
+            chunk = self._take()
             if chunk is None:
-                self._end()
-            else:
-                self._received += len(chunk)
-                self._rest = memoryview(chunk)
+                self._verify_end()
+                return 0
+            self._received += len(chunk)
+            self._rest = memoryview(chunk)
         count = min(len(buffer), len(self._rest))
         buffer[:count] = self._rest[:count]
         self._rest = self._rest[count:]
         return count
 
-    def _end(self) -> None:
-        self._ended = True
+    def _take(self) -> bytes | None:
+        """The next chunk; empty if none came for a while; None at the end."""
+        with self._changed:
+            if not self._chunks and not self._complete:
+                self._changed.wait(_LOOK)
+            if self._chunks:
+                self._changed.notify_all()
+                return self._chunks.popleft()
+            return None if self._complete else b""
+
+    def _verify_end(self) -> None:
         if isinstance(self._error, nova_exception.ImageNotFound):
             raise exceptions.InvalidRequest(
                 self._attempted(), "the image does not exist"
@@ -163,11 +171,17 @@ class _Transfer(io.RawIOBase):
             )
 
     def close(self) -> None:
-        """End the transfer, wherever it is, and join its thread."""
+        """End the transfer, wherever it is.
+
+        Its thread ends at once, or, if it waits for Glance's connection just
+        now, with the next chunk or that connection's own timeout; that is not
+        waited for longer than a moment.
+        """
         if not self.closed:
-            self._stop.set()
-            # The thread may be in a read of Glance's connection: it ends with
-            # the next chunk; nothing waits for it here.
+            with self._changed:
+                self._stop = True
+                self._chunks.clear()
+                self._changed.notify_all()
             self._thread.join(timeout=_LOOK)
         super().close()
 

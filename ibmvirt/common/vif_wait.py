@@ -21,11 +21,15 @@ import typing
 
 import nova.conf
 from nova import exception as nova_exception
+from nova import objects
 
 from ibmvirt.common import context, exceptions, plan
 
 LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
+
+# Seconds between two looks whether to stop waiting.
+_LOOK = 1.0
 
 
 def plug_and_wait(
@@ -41,6 +45,7 @@ def plug_and_wait(
 
     :raises NetworkNotPlugged: a port failed or was not reported in time, and
         that is fatal.
+    :raises Cancelled: the operation shall stop; the wait ends at once.
     """
     timeout = CONF.vif_plugging_timeout
     fatal = CONF.vif_plugging_is_fatal
@@ -56,13 +61,14 @@ def plug_and_wait(
 
     attempted = "plug the ports " + ", ".join(port for _name, port in events)
     done = threading.Event()
-    watcher = _watch(virtapi, events, done)
+    watcher = _watch(virtapi, instance, events, done)
     try:
         with virtapi.wait_for_instance_event(
             instance, events, timeout=timeout, error_callback=failed
         ):
             plug()
             context.check()
+        context.check()
     except nova_exception.VirtualInterfaceCreateException as error:
         context.check()
         raise exceptions.NetworkNotPlugged(
@@ -70,7 +76,7 @@ def plug_and_wait(
             "Neutron reported a failure",
             "look at the agent's log on this host",
         ) from error
-    except _timeouts() as error:
+    except nova_exception.InstanceEventTimeout as error:
         context.check()
         if fatal:
             raise exceptions.NetworkNotPlugged(
@@ -85,24 +91,42 @@ def plug_and_wait(
         watcher.join()
 
 
-def _timeouts() -> tuple[type[BaseException], ...]:
-    # nova 34 raises TimeoutError with native threads and eventlet's own, a
-    # subclass of BaseException, where it still runs on eventlet.
-    return (TimeoutError,)
-
-
 def _watch(
-    virtapi: typing.Any, events: list[tuple[str, str]], done: threading.Event
+    virtapi: typing.Any,
+    instance: typing.Any,
+    events: list[tuple[str, str]],
+    done: threading.Event,
 ) -> threading.Thread:
     """End the wait early when the operation shall stop."""
     work = context.current()
 
     def look() -> None:
-        while not done.wait(1.0):
+        while not done.wait(_LOOK):
             if work is not None and work.stopped():
-                virtapi.exit_wait_early(events)
+                _cancel(virtapi, instance, events)
                 return
 
     thread = threading.Thread(target=look, name="vif-wait", daemon=True)
     thread.start()
     return thread
+
+
+def _cancel(
+    virtapi: typing.Any, instance: typing.Any, events: list[tuple[str, str]]
+) -> None:
+    """Wake the waiting thread.
+
+    ``virtapi.exit_wait_early`` works in the waiting thread only. So this does
+    what Nova does itself when it shuts down
+    (``InstanceEvents.cancel_all_events``): each event ends as failed.
+    """
+    manager = getattr(virtapi, "_compute", None)
+    if manager is None:
+        return
+    for name, tag in events:
+        event = objects.InstanceExternalEvent(
+            instance_uuid=instance.uuid, name=name, status="failed", tag=tag, data={}
+        )
+        waiting = manager.instance_events.pop_instance_event(instance, event)
+        if waiting is not None:
+            waiting.set(event)
