@@ -22,7 +22,7 @@ import threading
 
 from nova.compute import power_state
 
-from ibmvirt.common import capability, clock, context, driver, exceptions, plan
+from ibmvirt.common import capability, context, driver, exceptions, plan
 
 
 @dataclasses.dataclass
@@ -369,13 +369,3 @@ class LeastDriver(driver.BaseDriver):
     def make_backend(self):
         self.world = World()
         return least(self.world)
-
-
-@contextlib.contextmanager
-def fast_clock(scale=0.01):
-    """Let the drivers' waits take a hundredth of their time."""
-    former = clock.use(clock.SystemClock(scale))
-    try:
-        yield
-    finally:
-        clock.use(former)

@@ -51,14 +51,13 @@ def deleting(monkeypatch):
 
 
 @pytest.fixture
-def driver(glance, deleting):
+def driver(glance, deleting, fast_clock):
     from nova.virt import fake
 
-    with memory_backend.fast_clock():
-        made = memory_backend.MemoryDriver(fake.FakeVirtAPI())
-        made.init_host("host1")
-        yield made
-        made.cleanup_host("host1")
+    made = memory_backend.MemoryDriver(fake.FakeVirtAPI())
+    made.init_host("host1")
+    yield made
+    made.cleanup_host("host1")
 
 
 @pytest.fixture
