@@ -30,6 +30,7 @@ from ibmvirt.configdrive.errors import ConfigDriveInputError
 LABEL = "config-2"
 PUBLISHER = "ibmvirt"
 
+_MAX_BLOCKS = 2**32 - 1
 _ZEROS = bytes(layout.BLOCK)
 
 
@@ -122,6 +123,10 @@ def _check_label(label: str) -> None:
 
 def _clean(publisher: str) -> str:
     """The publisher as the descriptors of ISO 9660 and of Joliet can hold it."""
+    if not isinstance(publisher, str):
+        raise ConfigDriveInputError(
+            "publish", "the config drive", f"{publisher!r} is no text"
+        )
     text = "".join(c if c.isascii() and c.isprintable() else "?" for c in publisher)
     return text.lstrip("_")[:64]  # "_" would make it the name of a file
 
@@ -153,6 +158,11 @@ def _place(
         if block == free:
             contents.append((block, content))
             free += -(-content.size // layout.BLOCK)
+    if free > _MAX_BLOCKS:
+        raise ConfigDriveInputError(
+            "build", "the config drive", f"it would have {free} blocks",
+            f"At most {_MAX_BLOCKS} are possible.",
+        )  # fmt: skip
     return extents, contents, free
 
 

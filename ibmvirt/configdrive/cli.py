@@ -22,7 +22,7 @@ import os
 import pathlib
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 from ibmvirt.configdrive import builder, commands, errors, reader, verification
@@ -53,8 +53,11 @@ examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     arguments = _parser().parse_args(argv)
-    with contextlib.suppress(ValueError):  # only the main thread may set it
-        signal.signal(signal.SIGTERM, _terminate)
+    with _terminated_as_exception():
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     try:
         status: int = arguments.run(arguments)
         sys.stdout.flush()
@@ -80,9 +83,22 @@ def _reader_left() -> int:
     return EXIT_FAILED
 
 
-def _terminate(number: int, frame: object) -> NoReturn:
-    # As an exception, so that what is half-written is removed.
-    sys.exit(128 + number)
+@contextlib.contextmanager
+def _terminated_as_exception() -> Iterator[None]:
+    """Make SIGTERM an exception, so that what is half-written is removed."""
+
+    def terminate(number: int, frame: object) -> NoReturn:
+        sys.exit(128 + number)
+
+    try:
+        previous = signal.signal(signal.SIGTERM, terminate)
+    except ValueError:  # only the main thread may set it
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -201,6 +201,7 @@ def _line(entry: Entry) -> str:
     owner = "-" if entry.uid is None else f"{entry.uid}:{entry.gid}"
     date = (_date(entry.modified) or "-")[:19]
     slash = "/" if entry.kind == "directory" else ""
+    slash += "" if entry.safe else "   (no name of a file: not extracted)"
     return f"{mode} {owner:>5} {entry.size:>10} {date:19} {plain(entry.path)}{slash}"
 
 

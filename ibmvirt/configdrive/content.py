@@ -48,7 +48,7 @@ class Content:
         """
         self.path = path
         self._bytes: bytes | None = None
-        self._file: str | None = None
+        self._file: str = ""
         if isinstance(data, str):
             try:
                 self._bytes = data.encode()
@@ -62,7 +62,8 @@ class Content:
             self.size = len(data)
         elif isinstance(data, os.PathLike):
             self._file = os.fspath(data)
-            self.size = _size_of(path, self._file)
+            self._version = self._check_file()
+            self.size = self._version.st_size
         else:
             raise _refused(
                 path,
@@ -77,30 +78,49 @@ class Content:
     def chunks(self) -> Iterator[bytes | memoryview]:
         """Yield the content in pieces of at most :data:`CHUNK` bytes.
 
-        :raises ConfigDriveInputError: the file cannot be read, or its size
-            is no longer what it was when the build began.
+        :raises ConfigDriveInputError: the file cannot be read, or is no longer
+            what it was when the build began.
         """
         if self._bytes is not None:
             view = memoryview(self._bytes)
             for offset in range(0, self.size, CHUNK):
                 yield view[offset : offset + CHUNK]
             return
-        assert self._file is not None
         left = self.size
         try:
-            with open(self._file, "rb", buffering=0) as file:
+            # What replaced the file may be a pipe: do not wait for its writer.
+            descriptor = os.open(self._file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(descriptor, "rb", buffering=0) as file:
+                self._check_unchanged(os.fstat(descriptor))
                 while left and (piece := file.read(min(CHUNK, left))):
                     left -= len(piece)
                     yield piece
-                grown = bool(file.read(1))
+                self._check_unchanged(os.fstat(descriptor))
         except OSError as error:
             raise _refused(self.path, f"reading {self._file!r}: {error}") from error
-        if left or grown:
-            raise _refused(
-                self.path,
-                f"the size of {self._file!r} changed while it was read",
-                "Build again when the file is complete.",
-            )
+
+    def _check_file(self) -> os.stat_result:
+        try:
+            status = os.stat(self._file)
+        except (OSError, ValueError) as error:
+            reason = f"{self._file!r} cannot be read: {error}"
+            raise _refused(self.path, reason) from error
+        if not stat.S_ISREG(status.st_mode):
+            raise _refused(self.path, f"{self._file!r} is not a regular file")
+        return status
+
+    def _check_unchanged(self, status: os.stat_result) -> None:
+        """Refuse a file that is not, in place and content, what it was at first.
+
+        Its blocks are laid out by its size, and shared by its content.
+        """
+        for field in ("st_dev", "st_ino", "st_size", "st_mtime_ns"):
+            if getattr(status, field) != getattr(self._version, field):
+                raise _refused(
+                    self.path,
+                    f"{self._file!r} changed while the drive was built",
+                    "Build again when the file is complete.",
+                )
 
     def digest(self) -> bytes:
         """The SHA-256 of the content."""
@@ -108,16 +128,6 @@ class Content:
         for piece in self.chunks():
             digest.update(piece)
         return digest.digest()
-
-
-def _size_of(path: str, name: str) -> int:
-    try:
-        status = os.stat(name)
-    except (OSError, ValueError) as error:
-        raise _refused(path, f"{name!r} cannot be read: {error}") from error
-    if not stat.S_ISREG(status.st_mode):
-        raise _refused(path, f"{name!r} is not a regular file")
-    return status.st_size
 
 
 def _refused(path: str, reason: str, hint: str = "") -> ConfigDriveInputError:

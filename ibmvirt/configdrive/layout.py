@@ -35,6 +35,7 @@ import contextlib
 import dataclasses
 import functools
 import gc
+import importlib.metadata
 import io
 import struct
 from typing import Any
@@ -211,8 +212,17 @@ def _find_places(head: bytes, root: tree.Directory) -> Layout:
                 path = name.removeprefix("/").removesuffix(";1")
                 files[path if joliet else by_iso_path[name]].append(position)
     if any(len(positions) != len(descriptors) for positions in files.values()):
-        raise RuntimeError("pycdlib left a file out")
+        raise ConfigDriveError(
+            "lay out",
+            "the config drive",
+            "pycdlib did not give each file a place",
+            f"This is a defect; pycdlib is {_version()}.",
+        )
     return Layout(head, tuple(descriptors), files, tuple(places))
+
+
+def _version() -> str:
+    return importlib.metadata.version("pycdlib")
 
 
 def _extent(head: bytes, record: int) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import secrets
 import stat
@@ -27,9 +28,13 @@ from ibmvirt.configdrive.errors import ConfigDriveWriteError
 
 
 class Sink:
-    """Writes all that is given, also to a raw file, which may take less."""
+    """Writes all that is given, also to a raw file, which may take less.
+
+    :ivar used: whether anything was written, or tried to be.
+    """
 
     def __init__(self, file: BinaryIO, name: str) -> None:
+        self.used = False
         self._file = file
         self._name = name
 
@@ -38,10 +43,13 @@ class Sink:
 
         :raises ConfigDriveWriteError: the file does not take it.
         """
+        self.used = True
         view = memoryview(data)
         with wrap_errors(self._name):
             while view:
-                written = self._file.write(view)
+                written: int | None = self._file.write(view)
+                if written is None and not isinstance(self._file, io.RawIOBase):
+                    return  # of an object that is only like a file
                 if not written:
                     raise OSError(errno.EAGAIN, "it takes no data now")
                 view = view[written:]
@@ -150,17 +158,22 @@ def open_file(file: BinaryIO) -> Iterator[Sink]:
     """
     name = f"the file object {getattr(file, 'name', type(file).__name__)!r}"
     with wrap_errors(name):
-        start = file.tell() if file.seekable() else None
+        if isinstance(file, io.TextIOBase):
+            raise TypeError("it takes text; open it in binary mode")
+        can_seek = hasattr(file, "seekable") and file.seekable()
+        start = file.tell() if can_seek else None
+    sink = Sink(file, name)
     try:
-        yield Sink(file, name)
+        yield sink
         with wrap_errors(name):
-            file.flush()
+            if hasattr(file, "flush"):
+                file.flush()
             if start is not None:
                 with contextlib.suppress(OSError):  # a block device keeps its size
                     file.truncate()
                 file.seek(start)
     except BaseException:
-        if start is not None:
+        if start is not None and sink.used:
             with contextlib.suppress(OSError, ValueError):
                 file.seek(start)
                 file.truncate()

@@ -29,6 +29,11 @@ from ibmvirt.configdrive.views import ISO9660, JOLIET, ROCK_RIDGE, Entry, Tree
 DEFAULT_LIMIT = 4 * 2**30
 
 
+def _open_at_once(name: str, flags: int) -> int:
+    # A pipe would wait for its writer; it cannot seek, and is refused for that.
+    return os.open(name, flags | os.O_NONBLOCK)
+
+
 class Image:
     """An ISO 9660 image, open for reading; safe to use from many threads.
 
@@ -78,7 +83,8 @@ class Image:
             return source, str(getattr(source, "name", type(source).__name__))
         name = os.fspath(source)
         try:
-            return self._owned.enter_context(open(name, "rb")), name
+            file = open(name, "rb", opener=_open_at_once)  # noqa: SIM115
+            return self._owned.enter_context(file), name
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise ConfigDriveReadError("read the image", name, reason) from error

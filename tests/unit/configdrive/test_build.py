@@ -94,6 +94,17 @@ def test_threads_with_different_times_do_not_mix():
     assert len(set(alone)) == len(times)
 
 
+def test_threads_that_lay_out_at_once_do_not_mix():
+    def make(number: int) -> str:
+        files = {f"{name}-{number}": data for name, data in FILES.items()}
+        return in_memory(files, time=TIME, label=f"label-{number}")[0].sha256
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        together = list(pool.map(make, range(48)))
+    assert together == [make(number) for number in range(48)]
+    assert len(set(together)) == 48
+
+
 def test_file_of_the_owner_alone_whatever_the_umask(tmp_path):
     previous = os.umask(0)
     try:
@@ -177,6 +188,8 @@ def test_bad_files_are_refused_before_anything_is_written(tmp_path, files, reaso
         {"label": "x" * 17},
         {"label": "é"},
         {"label": "a\nb"},
+        {"label": 5},
+        {"publisher": None},
         {"time": -1},
         {"time": 5_869_584_000},
         {"time": float("nan")},

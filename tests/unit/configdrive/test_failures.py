@@ -183,7 +183,7 @@ def test_an_output_of_another_kind_is_refused(output):
         configdrive.build(FILES, output)
 
 
-@pytest.mark.parametrize("change", [b"x" * 99, b"x" * 101, None])
+@pytest.mark.parametrize("change", [b"x" * 99, b"x" * 101, b"y" * 100, None])
 def test_a_file_that_changes_while_it_is_read_fails_the_build(tmp_path, change):
     source = tmp_path / "source"
     source.write_bytes(b"x" * 100)
@@ -197,6 +197,65 @@ def test_a_file_that_changes_while_it_is_read_fails_the_build(tmp_path, change):
     with pytest.raises(configdrive.ConfigDriveInputError, match="source"):
         configdrive.build({"a": source}, path, progress=alter)
     assert not path.exists()
+
+
+def test_a_file_that_becomes_a_pipe_does_not_stop_the_build(tmp_path):
+    source = tmp_path / "source"
+    source.write_bytes(b"x" * 100)
+
+    def alter(done: int, total: int) -> None:
+        source.unlink(missing_ok=True)
+        os.mkfifo(source)
+
+    with pytest.raises(configdrive.ConfigDriveInputError, match="changed"):
+        configdrive.build({"a": source}, io.BytesIO(), progress=alter)
+
+
+def test_a_text_file_keeps_its_text(tmp_path):
+    path = tmp_path / "text"
+    path.write_text("text")
+    with (
+        open(path, "r+") as file,
+        pytest.raises(configdrive.ConfigDriveWriteError, match="binary mode"),
+    ):
+        configdrive.build(FILES, file)
+    assert path.read_text() == "text"
+
+
+def test_a_file_opened_for_reading_keeps_its_content(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+    with (
+        open(path, "rb") as file,
+        pytest.raises(configdrive.ConfigDriveWriteError),
+    ):
+        configdrive.build(FILES, file)
+    assert path.read_bytes() == b"content"
+
+
+def test_an_object_that_can_only_write():
+    class Writer:
+        def __init__(self):
+            self.taken = []
+
+        def write(self, data):
+            self.taken.append(bytes(data))
+
+    writer, expected = Writer(), io.BytesIO()
+    configdrive.build(FILES, writer, time=0)
+    configdrive.build(FILES, expected, time=0)
+    assert b"".join(writer.taken) == expected.getvalue()
+
+
+def test_more_blocks_than_an_image_can_have_are_refused(tmp_path):
+    source = tmp_path / "sparse"
+    with open(source, "wb") as file:
+        file.truncate(2**32 - 1)
+    files = {f"{number}": source for number in range(2**11)}
+    output = io.BytesIO()
+    with pytest.raises(configdrive.ConfigDriveInputError, match="blocks"):
+        configdrive.build(files, output, deduplicate=False)
+    assert output.getvalue() == b""
 
 
 def test_a_file_too_large_is_refused_before_it_is_read(tmp_path):

@@ -364,3 +364,9 @@ def test_other_formats_are_named(data, kind):
 def test_what_cannot_be_read_is_refused(source):
     with pytest.raises(configdrive.ConfigDriveReadError):
         configdrive.Image(source)
+
+
+def test_a_pipe_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(configdrive.ConfigDriveReadError):
+        configdrive.Image(tmp_path / "pipe")
