@@ -60,6 +60,10 @@ class Guests(abc.ABC):
     def check(self, spec: plan.GuestSpec) -> None:
         """Refuse what cannot be built, before anything is changed."""
 
+    def record(self, spec: plan.GuestSpec) -> plan.Values:
+        """What Nova shall keep before the guest is made, to find it by."""
+        return plan.NOTHING
+
     @abc.abstractmethod
     def define(self, spec: plan.GuestSpec) -> plan.GuestRef:
         """Make the guest, powered off."""
@@ -334,3 +338,5 @@ class Backend:
     raw_images: bool = True
     qcow2_images: bool = False
     config_drive_required: bool = False
+    # The platform forgets what was plugged before the disks were written.
+    plug_after_storage: bool = False

@@ -113,6 +113,7 @@ def _disk_steps(
 
 def _define(spawn: plan.Spawn, backend: capability.Backend, tools: Tools) -> step.Step:
     def define() -> plan.GuestRef:
+        tools.keep(backend.guests.record(spawn.guest))
         guest = backend.guests.define(spawn.guest)
         tools.keep(guest.record)
         return guest
@@ -135,7 +136,12 @@ def _plug(spawn: plan.Spawn, backend: capability.Backend, tools: Tools) -> step.
         backend.networks.unplug(guest, vifs, removing=True)
 
     return step.Step(
-        "plug the networks", plug, revert=unplug, requires=["guest"], provides="plugged"
+        "plug the networks",
+        plug,
+        revert=unplug,
+        requires=["guest"],
+        after=["connected"] if backend.plug_after_storage else [],
+        provides="plugged",
     )
 
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import collections.abc
 import contextlib
+import dataclasses
 import threading
 import typing
 
@@ -58,6 +59,17 @@ class Collection(dict[str, typing.Any]):
         self.is_cache = is_cache
 
 
+@dataclasses.dataclass(frozen=True)
+class Probe:
+    """Kept state outside of the collections, such as rows of a database.
+
+    ``read`` gives it as JSON, ``restore`` puts back what was read at a mark.
+    """
+
+    read: collections.abc.Callable[[], typing.Any]
+    restore: collections.abc.Callable[[typing.Any], None]
+
+
 class World:
     """All collections, one lock, marks."""
 
@@ -67,6 +79,8 @@ class World:
         self._marks: dict[str, dict[str, dict[str, typing.Any]]] = {}
         self._checks: list[collections.abc.Callable[[], list[str]]] = []
         self._after_reset: list[collections.abc.Callable[[], None]] = []
+        self._probes: dict[str, Probe] = {}
+        self._probed: dict[str, dict[str, typing.Any]] = {}
 
     def collection(
         self,
@@ -106,9 +120,14 @@ class World:
             found.clear()
             found.update(values)
 
+    def probe(self, name: str, probe: Probe) -> None:
+        """Let marks, comparisons and resets include what a probe reads."""
+        self._probes[name] = probe
+
     def mark(self, name: str = "mark") -> None:
         with self.lock:
             self._marks[name] = {n: dict(c) for n, c in self._collections.items()}
+            self._probed[name] = {n: p.read() for n, p in self._probes.items()}
 
     def reset(self, name: str = "mark") -> None:
         """:raises KeyError: no such mark."""
@@ -118,6 +137,8 @@ class World:
                 # Ids and ETags never come back: a client may remember them.
                 if self._collections[collection_name].kind != COUNTER:
                     self._restore({collection_name: values})
+            for probe_name, value in self._probed[name].items():
+                self._probes[probe_name].restore(value)
             for action in self._after_reset:
                 action()
 
@@ -152,6 +173,8 @@ class World:
                         None if now is None else found.describe(now),
                         changes,
                     )
+            for probe_name, was in self._probed[name].items():
+                _differ(probe_name, was, self._probes[probe_name].read(), changes)
             return changes
 
     def verify(self) -> list[str]:

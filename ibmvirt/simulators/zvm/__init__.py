@@ -9,3 +9,13 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
+"""A simulator of z/VM beneath the real Cloud Connector.
+
+``with ZVMSimulator() as simulator:`` starts one in processes of its own.
+"""
+
+from __future__ import annotations
+
+from ibmvirt.simulators.zvm.handle import ZVMSimulator
+
+__all__ = ["ZVMSimulator"]

@@ -1,0 +1,219 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Serves the Connector's commands, and the phases of its REST calls."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import pathlib
+import socket
+import socketserver
+import threading
+import typing
+
+from ibmvirt.simulators.core import calls
+from ibmvirt.simulators.zvm import model, wire
+from ibmvirt.simulators.zvm.codes import Refusal
+from ibmvirt.simulators.zvm.commands import base
+
+# The Connector's own userid on every member.
+CONNECTOR = "ZCCUSER"
+
+
+class Daemon:
+    """Answers frames on a Unix socket, a thread each."""
+
+    def __init__(self, zvm: model.Zvm, path: pathlib.Path) -> None:
+        self.zvm = zvm
+        self.path = str(path)
+        self._lock = threading.Lock()
+        self._open: dict[int, tuple[calls.Call, str]] = {}
+        self._numbers = itertools.count(1)
+        daemon = self
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                with contextlib.suppress(OSError):
+                    daemon.answer(self.request)
+
+        class Server(socketserver.ThreadingUnixStreamServer):
+            daemon_threads = True
+            block_on_close = False
+            request_queue_size = 128
+
+        self._server = Server(self.path, Handler)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever,
+            kwargs={"poll_interval": 0.05},
+            daemon=True,
+        )
+
+    def start(self) -> None:
+        base.load()
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def answer(self, connection: socket.socket) -> None:
+        frame = wire.read_all(connection)
+        if frame[:1] == b"C":
+            words = frame[1:].decode(errors="surrogateescape").split("\0")
+            try:
+                result = self._command(words[0], words[1], words[2:])
+            except calls.Broken:
+                return
+            out = result.out.encode(errors="surrogateescape")
+            head = f"{result.rc} {len(out)}\n".encode()
+            connection.sendall(head + out + result.err.encode())
+        elif frame[:1] == b"J":
+            answer = self._question(json.loads(frame[1:]))
+            connection.sendall(json.dumps(answer).encode())
+
+    # -- commands -------------------------------------------------------------
+
+    def _command(self, member: str, cwd: str, argv: list[str]) -> base.Result:
+        words = argv[1:] if argv[0] == "sudo" else argv
+        name = words[0].rsplit("/", 1)[-1] if words else ""
+        api = words[1] if name == "smcli" and len(words) > 1 else ""
+        user = _user_of(name, words)
+        call = self.zvm.instruments.call(
+            layer="command",
+            system=member,
+            verb=name,
+            key=_key(name, api, words),
+            api=api or name,
+            user=user,
+            target=user,
+            memento=self._memento(member, user),
+            argv=words,
+        )
+        caller = base.Caller(member, CONNECTOR, cwd)
+        try:
+            call.before()
+            with self.zvm.world.transaction():
+                result = base.run(self.zvm, caller, words)
+            call.committed()
+            call.after()
+        except calls.Refused as refused:
+            effect = refused.effect
+            result = base.failure(
+                Refusal(
+                    int(effect.get("overall", 8)),
+                    int(effect.get("rc", 99)),
+                    int(effect.get("rs", 99)),
+                    str(effect.get("message", "a fault")),
+                )
+            )
+        call.record["rc"] = result.rc
+        call.answered(0 if result.rc == 0 else 1, len(result.out))
+        return result
+
+    def _memento(self, member: str, user: str | None) -> str | None:
+        """The memento of the REST call that a command belongs to."""
+        with self._lock:
+            mine = [
+                call.record
+                for call, where in self._open.values()
+                if where == member and call.record["memento"]
+            ]
+        same = [r for r in mine if user and r["target"] == user]
+        found = same or mine
+        mementos = {record["memento"] for record in found}
+        return mementos.pop() if len(mementos) == 1 else None
+
+    # -- questions --------------------------------------------------------------
+
+    def _question(self, question: dict[str, typing.Any]) -> dict[str, typing.Any]:
+        kind = question["kind"]
+        if kind == "sleep":
+            self.zvm.instruments.clock.sleep(float(question["seconds"]))
+            return {}
+        if kind == "begin":
+            return self._begin(question)
+        return self._end(question)
+
+    def _begin(self, question: dict[str, typing.Any]) -> dict[str, typing.Any]:
+        call = self.zvm.instruments.call(
+            layer="rest",
+            system=question["member"],
+            verb=question["verb"],
+            key=question["key"],
+            target=question["user"],
+            user=question["user"],
+            api=question["key"],
+            memento=question["memento"],
+            received=question["received"],
+        )
+        number = next(self._numbers)
+        with self._lock:
+            self._open[number] = (call, question["member"])
+        try:
+            call.before()
+        except calls.Refused as refused:
+            return self._over(number, {"refuse": refused.effect})
+        except calls.Broken as broken:
+            return self._over(number, {"break": broken.how})
+        return {"number": number}
+
+    def _over(
+        self, number: int, answer: dict[str, typing.Any]
+    ) -> dict[str, typing.Any]:
+        with self._lock:
+            call, _member = self._open.pop(number)
+        call.answered(0, 0, answer.get("break", "answered"))
+        return answer
+
+    def _end(self, question: dict[str, typing.Any]) -> dict[str, typing.Any]:
+        with self._lock:
+            call, _member = self._open.pop(question["number"])
+        call.committed()
+        answer: dict[str, typing.Any] = {}
+        try:
+            call.after()
+        except calls.Refused as refused:
+            answer = {"refuse": refused.effect}
+        except calls.Broken as broken:
+            answer = {"break": broken.how}
+        call.answered(
+            question["status"], question["sent"], answer.get("break", "answered")
+        )
+        return answer
+
+
+def _user_of(name: str, words: list[str]) -> str | None:
+    if name == "smcli" and "-T" in words[:-1]:
+        return words[words.index("-T") + 1].upper()
+    if name in ("iucvclnt", "unpackdiskimage", "creatediskimage") and len(words) > 1:
+        return words[1].upper()
+    if name == "vmcp":
+        text = " ".join(words[1:]).split()
+        if len(text) > 1 and text[0].lower() in ("q", "query"):
+            return text[-1].upper()
+    return None
+
+
+def _key(name: str, api: str, words: list[str]) -> str:
+    """smcli NAME, vmcp COMMAND, or the tool alone."""
+    if api:
+        return f"smcli {api}"
+    if name == "vmcp":
+        text = " ".join(words[1:]).lower().split()
+        return f"vmcp {' '.join(text[:1])}"
+    if name == "vmur":
+        return f"vmur {' '.join(words[1:2])}"
+    return name

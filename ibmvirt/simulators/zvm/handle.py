@@ -1,0 +1,39 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The z/VM simulator from Python."""
+
+from __future__ import annotations
+
+import typing
+
+from ibmvirt.simulators.core import handle
+
+
+class ZVMSimulator(handle.Simulator):
+    """``with ZVMSimulator("--members", "2") as simulator: ...``"""
+
+    platform = "zvm"
+
+    @property
+    def members(self) -> list[dict[str, typing.Any]]:
+        """Each member's name, connector_url and token_path."""
+        found: list[dict[str, typing.Any]] = self.ready["members"]
+        return found
+
+    @property
+    def connector_url(self) -> str:
+        return str(self.members[0]["connector_url"])
+
+    def restart_connector(self, member: str = "ZVMSIM1") -> None:
+        """Kill a member's Connector and start it again."""
+        self.admin("POST", f"members/{member}/restart", {})

@@ -1,0 +1,111 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the admin API shows of guests and minidisks."""
+
+from __future__ import annotations
+
+import itertools
+import typing
+
+from ibmvirt.simulators.core import admin, http
+from ibmvirt.simulators.zvm import model
+from ibmvirt.simulators.zvm.commands import system
+
+
+def add_routes(control: admin.Admin, zvm: model.Zvm) -> None:
+    control.route("GET", "disks/([^/]+)/([^/]+)", lambda u, v, *_q: disk(zvm, u, v))
+    control.route("GET", "guests/([^/]+)", lambda name, *_q: guest(zvm, name))
+    control.route("GET", "guests/([^/]+)/drive", lambda name, *_q: drive(zvm, name))
+    control.route("GET", "guests", lambda *_q: guests(zvm))
+
+
+def _blob(zvm: model.Zvm, name: str) -> http.Response:
+    return http.Response(
+        200,
+        zvm.blobs.open(name),
+        {"Content-Type": "application/octet-stream"},
+        length=zvm.blobs.size(name),
+    )
+
+
+def disk(zvm: model.Zvm, user: str, vdev: str) -> http.Response:
+    """The bytes of a minidisk."""
+    found = zvm.disks.get(f"{user.upper()}/{model.vdev_of(vdev)}")
+    if found is None or not found.blob:
+        raise KeyError(f"{user}/{vdev}")
+    return _blob(zvm, found.blob)
+
+
+def drive(zvm: model.Zvm, name: str) -> http.Response:
+    """The config drive that a guest took from its reader."""
+    blob = zvm.guests.get(name.upper(), {}).get("config_drive")
+    if not blob:
+        raise KeyError(name)
+    return _blob(zvm, blob)
+
+
+def guests(zvm: model.Zvm) -> list[dict[str, typing.Any]]:
+    """Users that are virtual machines, not profiles."""
+    return [
+        guest(zvm, user.name)
+        for user in zvm.users.values()
+        if user.entry and user.entry[0].startswith("USER ")
+    ]
+
+
+def guest(zvm: model.Zvm, name: str) -> dict[str, typing.Any]:
+    """A guest as it sees itself, and as its directory entry has it."""
+    user = zvm.users[name.upper()]
+    seen = zvm.guests.get(user.name, {})
+    state = "paused" if user.paused else "on" if user.on else "off"
+    return {
+        "name": user.name,
+        "state": state,
+        "member": user.member,
+        "memory_mib": system.memory_mib(user),
+        "hostname": seen.get("hostname"),
+        "instance_id": seen.get("instance_id"),
+        "networks": seen.get("networks", []),
+        "config_drive": bool(seen.get("config_drive")),
+        "adapters": _adapters(zvm, user),
+        "storage": [
+            {"vdev": d.vdev, "type": d.type, "size": d.size, "pool": d.pool}
+            for d in zvm.disks.values()
+            if d.owner == user.name
+        ],
+        "reader": [f"{f.name}.{f.type} {f.spool_class}" for f in zvm.reader(user.name)],
+        "entry": list(user.entry),
+    }
+
+
+def _adapters(zvm: model.Zvm, user: model.User) -> list[dict[str, typing.Any]]:
+    """Adapters by their NICDEF statements; coupled ones have a vswitch."""
+    found: dict[str, dict[str, typing.Any]] = {}
+    for line in user.entry:
+        words = line.split()
+        if words[:1] != ["NICDEF"]:
+            continue
+        nic = found.setdefault(
+            words[1],
+            {"id": f"{user.name}/{words[1]}", "vdev": words[1], "mac": "", "vlan": 0,
+             "switch": "", "granted": False},
+        )  # fmt: skip
+        pairs = dict(itertools.pairwise(words[2:]))
+        if "MACID" in pairs:
+            nic["mac"] = f"020000{pairs['MACID']}"
+        if "SYSTEM" in pairs:
+            nic["switch"] = pairs["SYSTEM"]
+            nic["vlan"] = int(pairs.get("VLAN", 0))
+            switch = zvm.vswitches.get(nic["switch"])
+            nic["granted"] = switch is not None and user.name in dict(switch.grants)
+    return list(found.values())

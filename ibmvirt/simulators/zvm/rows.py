@@ -1,0 +1,64 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The rows of the Connector's databases, as a part of the kept state."""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+import sqlite3
+import typing
+
+# Tables whose rows are compared; images are a cache.
+TABLES = {
+    "sdk_guest.sqlite": ("guests",),
+    "sdk_network.sqlite": ("switch",),
+}
+
+
+def read(directory: pathlib.Path) -> dict[str, typing.Any]:
+    """{table: {first columns: row}}; empty before the Connector has any."""
+    found: dict[str, typing.Any] = {}
+    for file, tables in TABLES.items():
+        if not (directory / file).exists():
+            continue
+        with contextlib.closing(_open(directory / file)) as database:
+            for table in tables:
+                with contextlib.suppress(sqlite3.OperationalError):
+                    rows = database.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608
+                    found[table] = {
+                        "/".join(str(value) for value in row[:2]): list(row)
+                        for row in rows
+                    }
+    return found
+
+
+def restore(directory: pathlib.Path, was: dict[str, typing.Any]) -> None:
+    """Put the rows of a mark back."""
+    for file, tables in TABLES.items():
+        if not (directory / file).exists():
+            continue
+        with contextlib.closing(_open(directory / file)) as database, database:
+            for table in tables:
+                with contextlib.suppress(sqlite3.OperationalError):
+                    database.execute(f"DELETE FROM {table}")  # noqa: S608
+                    for row in was.get(table, {}).values():
+                        marks = ",".join("?" * len(row))
+                        database.execute(
+                            f"INSERT INTO {table} VALUES ({marks})",  # noqa: S608
+                            row,
+                        )
+
+
+def _open(path: pathlib.Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=20)
