@@ -136,19 +136,26 @@ class _Target:
 
     def add_file(self, names: tuple[str, ...], content: Iterable[bytes]) -> None:
         try:
-            parent = self._open(names[:-1])
-            try:
-                with self._making(names, parent, is_directory=False):
-                    descriptor = os.open(names[-1], _NEW_FILE, 0o600, dir_fd=parent)
-            finally:
-                os.close(parent)
-            with open(descriptor, "wb", buffering=0) as file:
-                for piece in content:
-                    view = memoryview(piece)
-                    while view:
-                        view = view[file.write(view) :]
+            descriptor = self._create(names)
         except (OSError, UnicodeEncodeError) as error:
             raise self._error(names, error) from error
+        with open(descriptor, "wb", buffering=0) as file:
+            for piece in content:
+                view = memoryview(piece)
+                while view:
+                    try:
+                        written = file.write(view)
+                    except OSError as error:
+                        raise self._error(names, error) from error
+                    view = view[written:]
+
+    def _create(self, names: tuple[str, ...]) -> int:
+        parent = self._open(names[:-1])
+        try:
+            with self._making(names, parent, is_directory=False):
+                return os.open(names[-1], _NEW_FILE, 0o600, dir_fd=parent)
+        finally:
+            os.close(parent)
 
     @contextlib.contextmanager
     def _making(

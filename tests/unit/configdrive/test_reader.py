@@ -370,3 +370,24 @@ def test_a_pipe_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(configdrive.ConfigDriveReadError):
         configdrive.Image(tmp_path / "pipe")
+
+
+@pytest.mark.parametrize("target", ["missing/out", "file", "file/out", "\0", ""])
+def test_a_target_that_can_be_no_directory_is_refused(tmp_path, monkeypatch, target):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_bytes(b"mine")
+    with pytest.raises(configdrive.ConfigDriveWriteError):
+        opened(built()).extract(target)
+    assert tree(tmp_path) == {"file": b"mine"}
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_what_raises_in_progress_comes_out_as_it_is(tmp_path):
+    def stop(done, total):
+        raise OSError("mine")
+
+    with pytest.raises(OSError, match="^mine$"):
+        opened(built()).extract(tmp_path / "out", progress=stop)
+    with pytest.raises(OSError, match="^mine$"):
+        configdrive.build(FILES, tmp_path / "drive.iso", progress=stop)
+    assert os.listdir(tmp_path) == []
