@@ -207,7 +207,7 @@ class _Target:
                 finally:
                     os.close(parent)
         if self._made_itself:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):
                 os.rmdir(self._path)
 
     def _error(self, names: tuple[str, ...], error: Exception) -> ConfigDriveWriteError:

@@ -386,8 +386,8 @@ def test_what_raises_in_progress_comes_out_as_it_is(tmp_path):
     def stop(done, total):
         raise OSError("mine")
 
-    with pytest.raises(OSError, match="^mine$"):
+    with pytest.raises(OSError, match=r"^mine$"):
         opened(built()).extract(tmp_path / "out", progress=stop)
-    with pytest.raises(OSError, match="^mine$"):
+    with pytest.raises(OSError, match=r"^mine$"):
         configdrive.build(FILES, tmp_path / "drive.iso", progress=stop)
     assert os.listdir(tmp_path) == []
