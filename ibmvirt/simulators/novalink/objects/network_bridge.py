@@ -200,7 +200,9 @@ def _write_to_vioses(system: store.System, bridge: store.SimObject) -> None:
         if home is None:
             continue
         copied = xml.copy_of(sea)
-        xml.remove(copied, "AssignedVirtualIOServer")
+        for tag in ("AssignedVirtualIOServer", "IsPrimary"):
+            # Only a bridge shows these (captured).
+            xml.remove(copied, tag)
         udid = xml.value(sea, "UniqueDeviceID")
         for old in xml.findall(home, "SharedEthernetAdapter"):
             if xml.value(old, "UniqueDeviceID") == udid:

@@ -115,9 +115,7 @@ def merge(stored: xml.Element, posted: xml.Element, groups: Groups) -> xml.Eleme
         name = xml.name(child)
         rule = known.get(name)
         if name == "Metadata":
-            old = xml.find(result, name)
-            if old is not None:
-                result.remove(old)
+            xml.remove(result, name)
             result.insert(0, xml.copy_of(child))
         elif not shows(child.get("group"), groups) or (
             name not in names and (len(child) or (rule is not None and rule.read_only))
