@@ -28,7 +28,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
 
-from demo import powervm, show  # noqa: E402
+from demo import powervm, show, zvm  # noqa: E402
 
 
 def main():
@@ -37,6 +37,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="ibmvirt-demo-") as room:
         try:
             powervm.run(screen, pathlib.Path(room), keep=keep)
+            zvm.run(screen, pathlib.Path(room), keep=keep)
         except KeyboardInterrupt:
             screen.say("interrupted")
             return 130

@@ -141,9 +141,4 @@ def pause(screen, simulator, nova):
     screen.fact("NovaLink", f"{system['url']} {system['username']}")
     screen.fact("Nova's API", f"{nova.ready['compute']} with X-Auth-Token: admin")
     screen.fact("log", nova.ready["log"])
-    try:
-        input()
-    except EOFError:
-        import signal
-
-        signal.pause()
+    servers.wait_for_enter()

@@ -157,7 +157,7 @@ class BaseDriver(extras.Extras, nova_driver.ComputeDriver):
     ) -> plan.Spawn:
         """Plain values, all of them checked before anything is changed."""
         server = planning.server(instance)
-        image = planning.image(image_meta)
+        image = planning.image(image_meta, instance)
         disks = planning.disks(instance, image, block_device_info)
         from_image = image if any(disk.image for disk in disks) else None
         if from_image is not None:

@@ -37,8 +37,12 @@ def server(instance: typing.Any) -> plan.Server:
     )
 
 
-def image(image_meta: typing.Any) -> plan.Image | None:
-    """None for a server without an image (booted from a volume)."""
+def image(image_meta: typing.Any, instance: typing.Any) -> plan.Image | None:
+    """None for a server without an image (booted from a volume).
+
+    Nova's image object knows the properties that Nova itself uses; others,
+    such as os_version, it keeps in the server's system metadata.
+    """
     if not image_meta.obj_attr_is_set("id") or not image_meta.id:
         return None
 
@@ -47,11 +51,17 @@ def image(image_meta: typing.Any) -> plan.Image | None:
         return default if value is None else value
 
     properties = image_meta.properties
+    prefix = "image_"
     found = {
-        name: getattr(properties, name)
+        key[len(prefix) :]: value
+        for key, value in (instance.system_metadata or {}).items()
+        if key.startswith(prefix)
+    }
+    found.update(
+        (name, getattr(properties, name))
         for name in properties.fields
         if properties.obj_attr_is_set(name)
-    }
+    )
     return plan.Image(
         id=image_meta.id,
         name=get("name", ""),

@@ -124,12 +124,9 @@ class _Handler(wsgiref.simple_server.WSGIRequestHandler):
         self.raw_requestline = self.rfile.readline(65537)
         if not self.parse_request():
             return
-        handler = _ServerHandler(
-            typing.cast(typing.Any, self.rfile),
-            self.wfile,
-            self.get_stderr(),
-            self.get_environ(),
-        )
+        source: typing.Any = self.rfile
+        sink: typing.Any = self.wfile
+        handler = _ServerHandler(source, sink, self.get_stderr(), self.get_environ())
         handler.request_handler = self
         handler.run(self.server.get_app())  # type: ignore[attr-defined]
 

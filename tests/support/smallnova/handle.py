@@ -154,3 +154,16 @@ def powervm(simulator, **options):
         },
         admin_url=simulator.admin_url,
     )
+
+
+def zvm(simulator, state, **options):
+    """A small Nova on a running z/VM simulator, not started."""
+    return SmallNova(
+        "ibmvirt.ZVMDriver",
+        options={
+            "zvm": {"cloud_connector_url": simulator.connector_url, **options},
+        },
+        admin_url=simulator.admin_url,
+        vif_type="zvm",
+        state=state,
+    )

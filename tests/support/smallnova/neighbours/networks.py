@@ -38,6 +38,8 @@ class Networks(base.Service):
 
     def __init__(self, directory, vif_type, admin_url, events):
         self.vif_type = vif_type
+        # Neutron's base_mac is that of the platform: z/VM sets its own.
+        self.mac_prefix = "02:00:00" if vif_type == "zvm" else "fa:16:3e"
         self.admin_url = admin_url
         self.events = events
         super().__init__(directory / "networks.json")
@@ -186,7 +188,7 @@ class Networks(base.Service):
                 "admin_state_up": True,
                 "tenant_id": "demo",
                 "project_id": "demo",
-                "mac_address": f"fa:16:3e:{number >> 16 & 255:02x}:"
+                "mac_address": f"{self.mac_prefix}:{number >> 16 & 255:02x}:"
                 f"{number >> 8 & 255:02x}:{number & 255:02x}",
                 "device_id": "",
                 "device_owner": "",

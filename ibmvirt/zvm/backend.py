@@ -1,0 +1,67 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The z/VM backend put together from the configuration."""
+
+from __future__ import annotations
+
+import pathlib
+import typing
+
+from ibmvirt.common import capability, exceptions
+from ibmvirt.zvm import disks, files, guests, host, networks, paused
+from ibmvirt.zvm.client import connector, transport
+
+
+def build(options: typing.Any, state_path: str, own_ip: str) -> capability.Backend:
+    """Make every object; nothing is called until the host starts.
+
+    :raises InvalidRequest: [zvm]cloud_connector_url is not set.
+    """
+    if not options.cloud_connector_url:
+        raise exceptions.InvalidRequest(
+            "use z/VM",
+            "[zvm]cloud_connector_url is not set",
+            "set it to the Cloud Connector's address, http(s)://host:port",
+        )
+    state = pathlib.Path(state_path) / "zvm"
+    shared = files.SharedDirectory(
+        pathlib.Path(options.shared_directory or state / "shared")
+    )
+    calls = connector.Connector(
+        transport.Transport(
+            options.cloud_connector_url,
+            ca_file=options.ca_file,
+            token_path=options.token_path,
+            connect_timeout=options.connect_timeout,
+            read_timeout=options.request_timeout,
+        )
+    )
+    names = guests.GuestList(calls)
+    pauses = paused.Paused(state / "paused.json")
+    media = disks.Media(shared)
+    return capability.Backend(
+        name="z/VM",
+        guests=guests.Guests(calls, names, pauses, options.userid_prefix),
+        disks=disks.Disks(calls, shared),
+        storage=disks.Storage(calls, media),
+        networks=networks.Networks(calls, grant=options.grant_vswitch),
+        media=media,
+        host=host.Host(calls, state, own_ip),
+        pause=guests.Pause(calls, pauses),
+        consoles=guests.Consoles(calls),
+        hot_plug_networks=True,
+        # z/VM has no metadata service that a guest could reach.
+        config_drive_required=True,
+        # Deploying purges the reader, and with it the network's script.
+        plug_after_storage=True,
+    )

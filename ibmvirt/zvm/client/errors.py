@@ -1,0 +1,131 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What can go wrong with the Cloud Connector, as types.
+
+The Connector answers each call with overallRC, rc and rs. The tables here
+say what those mean (zvmsdk/returncode.py, smtLayer/msgs.py and
+zvmsdk/sdkwsgi/util.py of the Connector 1.6.3).
+"""
+
+from __future__ import annotations
+
+import typing
+
+from ibmvirt.common import exceptions
+
+
+class ConnectorError(exceptions.HypervisorError):
+    """The Connector, or z/VM beneath it, refused or failed a call."""
+
+    def __init__(
+        self,
+        attempted: str,
+        reason: str,
+        *,
+        remedy: str = "",
+        codes: tuple[int, int, int] = (0, 0, 0),
+    ) -> None:
+        self.codes = codes
+        super().__init__(attempted, reason, remedy)
+
+
+class ConnectorMisconfigured(ConnectorError):
+    """An option of ours cannot be right."""
+
+
+class ConnectorUnreachable(ConnectorError, exceptions.HypervisorUnavailable):
+    """The call was surely not carried out."""
+
+
+class ConnectorAnswerLost(ConnectorError):
+    """The call may have been carried out; nobody knows."""
+
+
+class ConnectorUnauthorized(ConnectorError):
+    """The token is missing or refused."""
+
+
+class RequestTooLong(ConnectorError):
+    """The Connector would cut the request off; nothing was done."""
+
+
+class ConnectorBusy(ConnectorError):
+    """Too many deploys or captures run; nothing was done."""
+
+
+class ConnectorRefused(ConnectorError):
+    """The Connector's schema, or a state of the guest, forbids the call."""
+
+
+class NotFound(ConnectorError):
+    """The guest, image, vswitch, template or device does not exist."""
+
+
+class AlreadyExists(ConnectorError):
+    """The guest, image, vswitch or device exists."""
+
+
+class Conflict(ConnectorError):
+    """The state of the object does not allow it."""
+
+
+class PoolFull(ConnectorError, exceptions.OutOfResources):
+    """The disk pool has no room for the minidisk."""
+
+
+class Unsupported(ConnectorError):
+    """This Connector, or z/VM, cannot do it."""
+
+
+Codes = tuple[int, int | None, int | None]
+
+_TABLE: dict[Codes, tuple[type[ConnectorError], str]] = {
+    (400, None, None): (ConnectorRefused, ""),
+    (100, None, None): (ConnectorRefused, ""),
+    (404, None, None): (NotFound, ""),
+    (409, None, None): (Conflict, ""),
+    (410, None, None): (NotFound, ""),
+    (501, None, None): (Unsupported, ""),
+    (503, None, None): (
+        ConnectorBusy,
+        "raise [wsgi]max_concurrent_deploy_capture of the Connector, or build "
+        "fewer servers at once",
+    ),
+    (8, 400, 4): (NotFound, ""),
+    (8, 200, 4): (NotFound, ""),
+    (8, 212, 40): (NotFound, "create the vswitch, or correct the physical network"),
+    (4, 5, 402): (NotFound, "correct the disk pool in [zvm]disk_pools"),
+    (300, 300, 20): (NotFound, ""),
+    (8, 400, 8): (AlreadyExists, ""),
+    (8, 212, 36): (AlreadyExists, ""),
+    (300, 300, 13): (AlreadyExists, ""),
+    (300, 300, 5): (Conflict, ""),
+    (8, 596, 3543): (PoolFull, "add volumes to the disk pool, or delete guests"),
+}
+
+
+def error_for(
+    attempted: str, answer: typing.Mapping[str, typing.Any]
+) -> ConnectorError:
+    """The error that an answer with an overallRC other than 0 stands for."""
+    codes = (
+        int(answer.get("overallRC") or 0),
+        int(answer.get("rc") or 0),
+        int(answer.get("rs") or 0),
+    )
+    kind, remedy = _TABLE.get(codes) or _TABLE.get(
+        (codes[0], None, None), (ConnectorError, "")
+    )
+    reason = str(answer.get("errmsg") or "no reason given")
+    shown = f"{reason} (overallRC {codes[0]}, rc {codes[1]}, rs {codes[2]})"
+    return kind(attempted, shown, remedy=remedy, codes=codes)

@@ -1,0 +1,213 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Guests of z/VM: defined, found, started and stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import typing
+
+from nova.compute import power_state
+
+from ibmvirt.common import capability, clock, exceptions, plan
+from ibmvirt.zvm import identity, paused, releases
+from ibmvirt.zvm.client import connector, errors
+
+# Seconds that a list of guests serves all who ask meanwhile.
+_LIST_AGE = 5.0
+_INTERVAL = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class GuestPart:
+    """The z/VM part of a GuestSpec."""
+
+    os_version: str
+
+
+class GuestList:
+    """The Connector's list of guests, fetched by one for all."""
+
+    def __init__(self, calls: connector.Connector) -> None:
+        self._calls = calls
+        self._lock = threading.Lock()
+        self._names: frozenset[str] = frozenset()
+        self._at = float("-inf")
+
+    def get(self, *, fresh: bool = False) -> frozenset[str]:
+        with self._lock:
+            if fresh or clock.now() - self._at > _LIST_AGE:
+                self._names = self._calls.guests()
+                self._at = clock.now()
+            return self._names
+
+    def add(self, name: str) -> None:
+        with self._lock:
+            self._names |= {name}
+
+    def remove(self, name: str) -> None:
+        with self._lock:
+            self._names -= {name}
+
+
+class Guests(capability.Guests):
+    """Virtual machines by the Connector."""
+
+    def __init__(
+        self,
+        calls: connector.Connector,
+        names: GuestList,
+        pauses: paused.Paused,
+        prefix: str,
+    ) -> None:
+        self._calls = calls
+        self._names = names
+        self._pauses = pauses
+        self._prefix = prefix
+
+    def platform(
+        self, server: plan.Server, flavor: plan.Values, image: plan.Image | None
+    ) -> GuestPart:
+        return GuestPart(releases.os_version(image))
+
+    def check(self, spec: plan.GuestSpec) -> None:
+        for disk in spec.disks:
+            if disk.role == "root" and disk.size_mib == 0:
+                raise exceptions.InvalidRequest(
+                    f"create the root disk of {spec.server.name}",
+                    "the flavor's root disk is 0",
+                    "use a flavor with a root disk as large as the image's",
+                )
+        if spec.volumes:
+            raise exceptions.Unsupported(
+                f"build {spec.server.name}", "volumes are not supported"
+            )
+
+    def record(self, spec: plan.GuestSpec) -> plan.Values:
+        taken = self._names.get()
+        return {
+            identity.KEY: identity.allocate(spec.server, self._prefix, taken),
+            identity.OS_KEY: spec.platform.os_version,
+        }
+
+    def define(self, spec: plan.GuestSpec) -> plan.GuestRef:
+        record = self.record(spec)
+        user = record[identity.KEY]
+        disks: list[dict[str, typing.Any]] = []
+        for disk in sorted(spec.disks, key=lambda d: (d.role != "root", d.index)):
+            entry: dict[str, typing.Any] = {"size": f"{disk.size_mib}m"}
+            if disk.role == "root":
+                entry["is_boot_disk"] = True
+            elif disk.role == "swap":
+                entry["format"] = "swap"
+            else:
+                entry["format"] = disk.filesystem or "ext3"
+            disks.append(entry)
+        try:
+            self._calls.create_guest(user, spec.vcpus, spec.memory_mib, disks)
+        except errors.ConnectorAnswerLost:
+            # It may be there in half: it is removed, and the build fails.
+            self._calls.delete_guest(user)
+            raise
+        self._names.add(user)
+        return plan.GuestRef(user, user, uuid=spec.server.uuid, record=record)
+
+    def undefine(self, guest: plan.GuestRef) -> None:
+        self._calls.delete_guest(guest.id)
+        self._names.remove(guest.id)
+        self._pauses.clear(guest.id)
+
+    def find(self, server: plan.Server) -> plan.GuestRef | None:
+        user = identity.known(server)
+        if user not in self._names.get() and user not in self._names.get(fresh=True):
+            return None
+        os_version = str(server.system_metadata.get(identity.OS_KEY) or "")
+        return plan.GuestRef(
+            user, user, uuid=server.uuid, record={identity.OS_KEY: os_version}
+        )
+
+    def list(self) -> list[plan.GuestRef]:
+        return [plan.GuestRef(name, name) for name in sorted(self._names.get())]
+
+    def state(self, guest: plan.GuestRef, *, use_cache: bool) -> plan.GuestState:
+        text = self._calls.power_state(guest.id)
+        if text != "on":
+            return plan.GuestState(power_state.SHUTDOWN, guest.id)
+        if self._pauses.is_paused(guest.id):
+            return plan.GuestState(power_state.PAUSED, guest.id)
+        return plan.GuestState(power_state.RUNNING, guest.id)
+
+    # -- power ----------------------------------------------------------------
+
+    def power_on(self, guest: plan.GuestRef) -> None:
+        self._calls.start(guest.id)
+        self._pauses.clear(guest.id)
+
+    def power_off(
+        self, guest: plan.GuestRef, *, timeout: int, retry_interval: int
+    ) -> None:
+        """Nova's timeout for the system to shut down, then the hard way."""
+        if timeout:
+            try:
+                interval = retry_interval or _INTERVAL
+                self._calls.soft_stop(guest.id, timeout, min(interval, timeout))
+            except errors.ConnectorError as error:
+                if isinstance(error, errors.NotFound):
+                    raise
+        self._calls.stop(guest.id)
+        self._pauses.clear(guest.id)
+
+    def reboot(self, guest: plan.GuestRef, *, hard: bool) -> None:
+        if self._calls.power_state(guest.id) != "on":
+            self._calls.start(guest.id)
+        elif hard or self._pauses.is_paused(guest.id):
+            self._calls.act("reset", guest.id)
+        else:
+            self._calls.act("reboot", guest.id)
+        self._pauses.clear(guest.id)
+
+    def diagnostics(self, guest: plan.GuestRef) -> plan.Values:
+        found = self._calls.info(guest.id)
+        return {
+            "hypervisor_os": found.get("os_distro"),
+            "num_cpus": int(found.get("num_cpu") or 0),
+            "memory_max": int(found.get("max_mem_kb") or 0) // 1024,
+            "memory_used": int(found.get("mem_kb") or 0) // 1024,
+        }
+
+
+class Pause(capability.Pause):
+    """CP's STOP and BEGIN; the Connector itself forgets about them."""
+
+    def __init__(self, calls: connector.Connector, pauses: paused.Paused) -> None:
+        self._calls = calls
+        self._pauses = pauses
+
+    def pause(self, guest: plan.GuestRef) -> None:
+        self._calls.act("pause", guest.id)
+        self._pauses.keep(guest.id)
+
+    def unpause(self, guest: plan.GuestRef) -> None:
+        self._calls.act("unpause", guest.id)
+        self._pauses.clear(guest.id)
+
+
+class Consoles(capability.Consoles):
+    """The spooled console."""
+
+    def __init__(self, calls: connector.Connector) -> None:
+        self._calls = calls
+
+    def log(self, guest: plan.GuestRef) -> str:
+        return str(self._calls.act("get_console_output", guest.id))

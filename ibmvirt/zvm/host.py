@@ -1,0 +1,101 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The node: a z/VM system, by one call a period."""
+
+from __future__ import annotations
+
+import logging
+import pathlib
+import threading
+import typing
+
+from nova.objects import fields
+
+from ibmvirt.common import capability, exceptions, plan
+from ibmvirt.zvm.client import connector
+
+LOG = logging.getLogger(__name__)
+
+
+class Host(capability.Host):
+    """The member whose Connector we use."""
+
+    def __init__(
+        self, calls: connector.Connector, state: pathlib.Path, own_ip: str
+    ) -> None:
+        self._calls = calls
+        self._name_file = state / "hypervisor_hostname"
+        self._own_ip = own_ip
+        self._lock = threading.Lock()
+        self._name = ""
+
+    def start(self, listener: capability.StateListener) -> None:
+        """A Connector that is away does not keep the service from starting."""
+        try:
+            info = self._calls.host_info()
+        except exceptions.HypervisorError as error:
+            LOG.error("%s The node stays down until it answers.", error)
+            return
+        LOG.info(
+            "z/VM %s on %s", info["hypervisor_version"], info["hypervisor_hostname"]
+        )
+        self._keep_name(str(info["hypervisor_hostname"]))
+
+    def stop(self) -> None:
+        self._calls.close()
+
+    def _keep_name(self, name: str) -> None:
+        with self._lock:
+            if name != self._name:
+                self._name = name
+                self._name_file.parent.mkdir(parents=True, exist_ok=True)
+                self._name_file.write_text(name)
+
+    def node_name(self) -> str:
+        """The system's name, as nova.virt.zvm named the node.
+
+        It is remembered, so that the service can start without the Connector.
+        """
+        if not self._name and self._name_file.exists():
+            self._name = self._name_file.read_text().strip()
+        if not self._name:
+            self._keep_name(str(self._calls.host_info()["hypervisor_hostname"]))
+        return self._name
+
+    def resources(self) -> plan.HostResources:
+        info = self._calls.host_info()
+        self._keep_name(str(info["hypervisor_hostname"]))
+        return plan.HostResources(
+            hypervisor_type=fields.HVType.ZVM,
+            hypervisor_version=int(info["hypervisor_version"]),
+            vcpus=int(info["vcpus"]),
+            vcpus_used=int(info["vcpus_used"]),
+            # The Connector gives these as floats.
+            memory_mib=int(float(info["memory_mb"])),
+            memory_mib_used=int(float(info["memory_mb_used"])),
+            memory_mib_reserved=0,
+            disk_gb=int(info["disk_total"]),
+            disk_gb_used=int(info["disk_used"]),
+            architecture=fields.Architecture.S390X,
+            cpu_info=dict(info["cpu_info"]),
+            supported=((fields.Architecture.S390X, fields.HVType.ZVM, "hvm"),),
+            traits=frozenset({"CUSTOM_IBMVIRT_ZVM"}),
+            stats={"uptime": info["ipl_time"]},
+        )
+
+    def uptime(self) -> str:
+        found: typing.Any = self._calls.host_info()["ipl_time"]
+        return str(found)
+
+    def ip_address(self) -> str:
+        return self._own_ip

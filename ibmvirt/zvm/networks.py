@@ -1,0 +1,144 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Network adapters: created, coupled in their VLAN, and granted."""
+
+from __future__ import annotations
+
+import typing
+
+from ibmvirt.common import capability, exceptions, plan
+from ibmvirt.zvm import identity
+from ibmvirt.zvm.client import connector
+
+TYPE = "zvm"
+_DEFAULT_MTU = 1500
+# The Connector has vswitch names of at most eight characters.
+_NAME_MAX = 8
+
+
+class Networks(capability.Networks):
+    """Ports of VIF type ``zvm``; the vswitch is named as the physical network.
+
+    :param grant: couple and grant here, so that no agent is needed.
+    """
+
+    def __init__(self, calls: connector.Connector, *, grant: bool) -> None:
+        self._calls = calls
+        self._grant = grant
+
+    def check(self, vifs: tuple[plan.Vif, ...]) -> None:
+        for vif in vifs:
+            name = vif.physical_network or ""
+            if vif.type != TYPE:
+                raise exceptions.InvalidRequest(
+                    f"plug the port {vif.id}",
+                    f"its VIF type is {vif.type!r}, not {TYPE!r}",
+                    "look at the port's binding: which mechanism driver bound it",
+                )
+            if not 1 <= len(name) <= _NAME_MAX:
+                raise exceptions.InvalidRequest(
+                    f"plug the port {vif.id}",
+                    f"its physical network {name!r} is no vswitch name",
+                    "name physical networks as the vswitches, up to 8 characters",
+                )
+
+    def plug(self, guest: plan.GuestRef, vifs: tuple[plan.Vif, ...]) -> None:
+        os_version = str(guest.record.get(identity.OS_KEY) or "")
+        active = self._is_on(guest)
+        there = self._calls.nics(guest.id) if active else {}
+        new = [vif for vif in vifs if vif.id not in there]
+        if new:
+            made = self._calls.create_interfaces(
+                guest.id, os_version, [_network(vif) for vif in new], active=active
+            )
+            vdevs = {item["nic_id"]: item["nic_vdev"] for item in made}
+            if self._grant:
+                self._couple(guest, new, vdevs, active=active)
+
+    def _is_on(self, guest: plan.GuestRef) -> bool:
+        # A guest that spawn has just made is off, and says so by its record.
+        if identity.KEY in guest.record:
+            return False
+        return self._calls.power_state(guest.id) == "on"
+
+    def _couple(
+        self,
+        guest: plan.GuestRef,
+        vifs: list[plan.Vif],
+        vdevs: dict[str, str],
+        *,
+        active: bool,
+    ) -> None:
+        granted: set[str] = set()
+        for vif in vifs:
+            vswitch = str(vif.physical_network).upper()
+            if vswitch not in granted:
+                self._calls.grant(vswitch, guest.id)
+                granted.add(vswitch)
+            self._calls.couple(
+                guest.id, vdevs[vif.id], vswitch, vif.vlan, active=active
+            )
+
+    def unplug(
+        self,
+        guest: plan.GuestRef | None,
+        vifs: tuple[plan.Vif, ...],
+        *,
+        removing: bool = False,
+    ) -> None:
+        if guest is None or not vifs:
+            return
+        if removing:
+            # Deleting the guest deletes adapters and revokes what is coupled;
+            # a grant without a coupled adapter would stay.
+            if self._grant:
+                for name in {str(v.physical_network).upper() for v in vifs}:
+                    self._calls.revoke(name, guest.id)
+            return
+        os_version = str(guest.record.get(identity.OS_KEY) or "")
+        there = self._calls.nics(guest.id)
+        active = self._is_on(guest)
+        for vif in vifs:
+            nic = there.pop(vif.id, None)
+            if nic is not None:
+                self._calls.delete_interface(
+                    guest.id, os_version, nic["interface"], active=active
+                )
+        left = {nic.get("switch") for nic in there.values()}
+        for name in {str(v.physical_network).upper() for v in vifs} - left:
+            self._calls.revoke(name, guest.id)
+
+    def ensure(self, guest: plan.GuestRef, vifs: tuple[plan.Vif, ...]) -> None:
+        """Adapters are in the directory entry and stay there: no call."""
+
+
+def _network(vif: plan.Vif) -> dict[str, typing.Any]:
+    """A port as the Connector's guest_networks has it.
+
+    MTU and DNS are always given: without them the Connector writes empty
+    values into the guest's configuration (a defect of 1.6.3).
+    """
+    network: dict[str, typing.Any] = {
+        "mac_addr": vif.mac,
+        "nic_id": vif.id,
+        "mtu": str(vif.mtu or _DEFAULT_MTU),
+    }
+    ipv4 = [address for address in vif.addresses if address.version == 4]
+    if ipv4:
+        first = ipv4[0]
+        network["ip_addr"] = first.address
+        network["cidr"] = first.cidr
+        network["dns_addr"] = [d for d in first.dns if ":" not in d]
+        if first.gateway:
+            network["gateway_addr"] = first.gateway
+    return network

@@ -1,0 +1,72 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Options of the z/VM driver, group ``[zvm]``.
+
+``cloud_connector_url``, ``ca_file``, ``image_tmp_path`` and
+``reachable_timeout`` are Nova's own options of the group.
+"""
+
+from __future__ import annotations
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup("zvm", title="z/VM driver")
+
+OPTIONS = [
+    cfg.StrOpt(
+        "token_path",
+        help="File with the Cloud Connector's admin token, where it runs with "
+        "authentication.",
+    ),
+    cfg.FloatOpt(
+        "connect_timeout",
+        default=10.0,
+        min=1.0,
+        help="Seconds to wait for a connection to the Connector.",
+    ),
+    cfg.FloatOpt(
+        "request_timeout",
+        default=1800.0,
+        min=10.0,
+        help="Seconds to wait for the Connector's answer; a deployment of a "
+        "large image takes minutes.",
+    ),
+    cfg.StrOpt(
+        "shared_directory",
+        help="Directory that the Connector sees under the same path, for config "
+        "drives and images; the default is <state_path>/zvm.",
+    ),
+    cfg.StrOpt(
+        "userid_prefix",
+        default="OSV",
+        regex="^[A-Z][A-Z0-9]{0,3}$",
+        help="Beginning of the userids of servers whose name is no valid "
+        "userid. 1 to 4 characters.",
+    ),
+    cfg.BoolOpt(
+        "grant_vswitch",
+        default=True,
+        help="Couple and grant network adapters in the driver. Off where an "
+        "agent of the network service does that.",
+    ),
+]
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    conf.register_group(GROUP)
+    conf.register_opts(OPTIONS, group=GROUP)
+
+
+def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
+    """For the sample configuration."""
+    return [(GROUP.name, OPTIONS)]

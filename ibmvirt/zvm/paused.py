@@ -1,0 +1,60 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Which guests are paused, kept over a restart of the service.
+
+The Connector tells on from off only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import threading
+
+
+class Paused:
+    """Userids in a small file, written whole."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._names: set[str] | None = None
+
+    def _read(self) -> set[str]:
+        if self._names is None:
+            try:
+                self._names = set(json.loads(self._path.read_text()))
+            except (OSError, ValueError):
+                self._names = set()
+        return self._names
+
+    def is_paused(self, user: str) -> bool:
+        with self._lock:
+            return user in self._read()
+
+    def keep(self, user: str) -> None:
+        with self._lock:
+            self._write(self._read() | {user})
+
+    def clear(self, user: str) -> None:
+        with self._lock:
+            if user in self._read():
+                self._write(self._read() - {user})
+
+    def _write(self, names: set[str]) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self._path.with_suffix(".part")
+        partial.write_text(json.dumps(sorted(names)))
+        os.replace(partial, self._path)
+        self._names = names
