@@ -26,6 +26,7 @@ from nova.virt import driver as nova_driver
 from nova.virt import hardware
 from nova.virt import node as nova_node
 
+import ibmvirt
 from ibmvirt.common import (
     capability,
     context,
@@ -59,6 +60,7 @@ class BaseDriver(extras.Extras, nova_driver.ComputeDriver):
             self.backend, nova_driver.ComputeDriver.capabilities
         )
         self.reporter = events.Reporter(self.emit_event)
+        LOG.info("%s of ibmvirt %s is loaded", type(self).__name__, ibmvirt.__version__)
 
     def make_backend(self) -> capability.Backend:
         """The platform's backend; no network is used here."""
