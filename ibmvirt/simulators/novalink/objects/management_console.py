@@ -26,7 +26,7 @@ from ibmvirt.simulators.novalink.schema import table, xml
 class ManagementConsole(base.Noun):
     """A root; its list of authorized keys can be written.
 
-    - captured: managementconsole_ssh.txt
+    - captured: its elements (managementconsole_ssh.txt)
     - documented: clients add the public key of another console for migration
     """
 

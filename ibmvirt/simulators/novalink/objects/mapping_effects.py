@@ -38,7 +38,7 @@ Keys = dict[str, tuple[str, ...]]
 class VirtualSCSIBus(base.Noun):
     """A pair of SCSI adapters with all that is mapped over it; read only.
 
-    Captured: vscsibus_feed.txt.
+    - captured: its elements (vscsibus_feed.txt)
     """
 
     TYPE = "VirtualSCSIBus"
@@ -49,7 +49,7 @@ class VirtualSCSIBus(base.Noun):
 class VirtualFibreChannelClientAdapter(base.Noun):
     """The client's end of a Fibre Channel mapping; read only.
 
-    Captured: vfc_client_adapter_feed.txt.
+    - captured: its elements (vfc_client_adapter_feed.txt)
     """
 
     TYPE = "VirtualFibreChannelClientAdapter"

@@ -20,7 +20,11 @@ from ibmvirt.simulators.novalink.schema import table, xml
 
 @base.register
 class SharedProcessorPool(base.Noun):
-    """Below a ManagedSystem; pools cannot be made. Captured: shrprocpool.txt."""
+    """Below a ManagedSystem; pools cannot be made.
+
+    - captured: its elements (shrprocpool.txt)
+    - assumed: partitions are not listed in it
+    """
 
     TYPE = "SharedProcessorPool"
     PARENTS = ("ManagedSystem",)

@@ -22,7 +22,10 @@ from ibmvirt.simulators.novalink.schema import xml
 
 @base.register
 class Cluster(base.Noun):
-    """VIOSes that share a pool; read only. Captured: cluster.txt."""
+    """VIOSes that share a pool; read only.
+
+    - captured: its elements (cluster.txt)
+    """
 
     TYPE = "Cluster"
     SEARCH = ("ClusterName",)
@@ -32,7 +35,7 @@ class Cluster(base.Noun):
 class SharedStoragePool(base.Noun):
     """The pool of a cluster, with all of its logical units.
 
-    - captured: ssp.txt
+    - captured: its elements (ssp.txt)
     - documented: logical units grow by a POST of the pool
     """
 
@@ -75,7 +78,7 @@ def _units(system: store.System, pool: store.SimObject) -> list[store.SimObject]
 class Tier(base.Noun):
     """A part of a pool that holds logical units; read only.
 
-    Captured: tier.txt.
+    - captured: its elements (tier.txt)
     """
 
     TYPE = "Tier"

@@ -103,6 +103,7 @@ def rules(parent: str) -> Rules:
     return _table()[0].get(parent, {})
 
 
+@functools.cache
 def order(parent: str) -> tuple[str, ...]:
     return tuple(rules(parent))
 
@@ -127,7 +128,8 @@ def _groups_below(name: str, above: frozenset[str]) -> frozenset[str]:
     for child in rules(name).values():
         if child.group is not None:
             found.add(child.group)
-        if child.name not in above:
+        # Within another object, an object is a link.
+        if child.name not in above and not is_versioned_root(child.name):
             found |= _groups_below(child.name, above | {name})
     return frozenset(found)
 
@@ -247,13 +249,33 @@ def _complete_children(element: xml.Element) -> None:
                 _complete_version(part)
             elif not rule.attributes and part.get("schemaVersion") is not None:
                 del part.attrib["schemaVersion"]
-            _complete_children(part)
+            if not _is_whole(part):
+                _complete_children(part)
         elif xml.name(part) == "Metadata":
             place = -1
         keyed.append(((place, index), part))
     wanted = [part for _, part in sorted(keyed, key=lambda pair: pair[0])]
     if wanted != list(element):
         element[:] = wanted
+
+
+@functools.cache
+def _has_collections(name: str) -> bool:
+    """Whether an element may have repeated elements in it, at any depth."""
+    return any(
+        rule.repeated or _has_collections(rule.name) for rule in rules(name).values()
+    )
+
+
+def _is_whole(element: xml.Element) -> bool:
+    """Whether a client sends an element as it got it: what it makes itself has
+    no kb, at least not everywhere. A client may have added to a collection."""
+    if element.get("schemaVersion") in (None, "V1_0"):
+        return False
+    if _has_collections(xml.name(element)):
+        return False
+    parts = [part for part in element if xml.name(part) != "Metadata"]
+    return bool(parts) and all(part.get("kb") is not None for part in parts)
 
 
 def _complete_version(element: xml.Element) -> None:

@@ -20,6 +20,7 @@ stored: a change works on a copy.
 from __future__ import annotations
 
 import copy
+import functools
 import typing
 
 from lxml import etree
@@ -144,18 +145,25 @@ def parse(body: bytes, expected: str | None = None) -> Element:
 
 
 def name(element: Element) -> str:
-    return str(etree.QName(element).localname)
+    """The local name of an element."""
+    tag = str(element.tag)
+    return tag[tag.rfind("}") + 1 :]
+
+
+@functools.lru_cache(maxsize=4096)
+def _path(tag: str, path: str) -> str:
+    """A path of local names in the namespace of an element's tag."""
+    space = tag[: tag.rfind("}") + 1]
+    return "/".join(f"{space}{part}" for part in path.split("/"))
 
 
 def find(element: Element, path: str) -> Element | None:
     """The first descendant by a path of local names of the element's namespace."""
-    space = etree.QName(element).namespace
-    return element.find("/".join(f"{{{space}}}{part}" for part in path.split("/")))
+    return element.find(_path(str(element.tag), path))
 
 
 def findall(element: Element, path: str) -> list[Element]:
-    space = etree.QName(element).namespace
-    return element.findall("/".join(f"{{{space}}}{part}" for part in path.split("/")))
+    return element.findall(_path(str(element.tag), path))
 
 
 def value(element: Element, path: str, default: str = "") -> str:
@@ -197,9 +205,14 @@ def remove(element: Element, path: str) -> None:
         parent.remove(found)
 
 
+@functools.lru_cache(maxsize=1024)
+def _places(order: tuple[str, ...]) -> dict[str, int]:
+    return {tag: index for index, tag in enumerate(order)}
+
+
 def insert(home: Element, child: Element, order: tuple[str, ...]) -> None:
     """Put a child at its place by the order of names; unknown ones at the end."""
-    places = {tag: index for index, tag in enumerate(order)}
+    places = _places(order)
     mine = places.get(name(child))
     if mine is not None:
         for index, other in enumerate(home):
