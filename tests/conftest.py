@@ -19,6 +19,9 @@ import pathlib
 
 import pytest
 
+# Found by its entry point where the project is installed; named for a checkout.
+pytest_plugins = ["ibmvirt.simulators.core.plugin"]
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Before any import of nova: native threads, as nova-compute 34 runs.
 os.environ["OS_NOVA_DISABLE_EVENTLET_PATCHING"] = "1"
@@ -31,24 +34,10 @@ from nova import monkey_patch  # noqa: E402
 monkey_patch.patch()
 
 
-@pytest.fixture(scope="session")
-def novalink_process():
-    """A NovaLink simulator for all tests of this worker."""
-    from ibmvirt.simulators.novalink import NovaLinkSimulator
-
-    with NovaLinkSimulator() as simulator:
-        simulator.mark("clean")
-        yield simulator
-
-
 @pytest.fixture
-def novalink(novalink_process):
-    """The simulator as new: its world reset, no rules, an empty journal."""
-    novalink_process.latency("none")
-    novalink_process.reset("clean")
-    novalink_process.mark()
-    yield novalink_process
-    novalink_process.delete_rule()
+def novalink(novalink_simulator):
+    """The NovaLink simulator as new: world reset, no rules, empty journal."""
+    return novalink_simulator
 
 
 @pytest.fixture

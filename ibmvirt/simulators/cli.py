@@ -15,11 +15,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import logging
+import math
+import os
 import sys
 
-from ibmvirt.simulators.core import latency
+from ibmvirt.simulators.core import latency, process, worldfile
 
 _PLATFORMS = {
     "powervm": ("ibmvirt.simulators.novalink.command", "a NovaLink (PowerVM)"),
@@ -31,6 +34,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--listen",
+        type=_address,
         default="127.0.0.1:0",
         metavar="HOST:PORT",
         help="address to serve on; port 0 is any free one (default %(default)s)",
@@ -45,12 +49,30 @@ def _common(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--rate",
-        type=float,
+        type=_rate,
         default=1.0,
         help="simulated seconds in a real one; 0 = only by hand (default %(default)s)",
     )
     add("--state-dir", metavar="DIR", help="keep the state here; default: temporary")
     add("--ready-file", metavar="FILE", help="write JSON here once it serves")
+    # For the Python handle: nothing is left when the parent is killed.
+    add("--end-with-stdin", action="store_true", help=argparse.SUPPRESS)
+
+
+def _address(text: str) -> str:
+    """HOST:PORT as it was given, if it is one."""
+    _host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    return text
+
+
+def _rate(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        value = float(text)
+        if math.isfinite(value) and value >= 0:
+            return value
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -73,7 +95,16 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    return int(modules[parsed.platform].run(parsed))
+    process.catch_signals(parsed.end_with_stdin)
+    if parsed.ready_file:
+        # Nobody may take the file of an earlier run for this one's.
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(parsed.ready_file)
+    try:
+        return int(modules[parsed.platform].run(parsed))
+    except (process.InUse, worldfile.WorldFileError, OSError) as error:
+        print(f"ibmvirt-sim {parsed.platform}: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

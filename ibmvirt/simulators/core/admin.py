@@ -10,12 +10,17 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The admin API of a simulator: JSON over HTTP at ``/sim/``."""
+"""The admin API of a simulator: JSON over HTTP at ``/sim/``.
+
+A refusal is ``{"error": text}`` with 400, 404, 405 or 413; the text names the
+field. Nothing is changed then.
+"""
 
 from __future__ import annotations
 
 import collections.abc
 import json
+import math
 import re
 import typing
 
@@ -58,10 +63,12 @@ class Admin:
             return self._answer(request)
         except AdminError as error:
             return _json({"error": str(error)}, error.status)
+        except http.BodyTooLong as error:
+            return _json({"error": str(error)}, 413)
         except (rules.RuleError, ValueError) as error:
             return _json({"error": str(error)}, 400)
         except KeyError as error:
-            return _json({"error": f"there is no {error.args[0]!r}"}, 404)
+            return _json({"error": f"there is no {error.args[0]}"}, 404)
 
     def _answer(self, request: http.Request) -> http.Response:
         if request.verb == "GET" and request.path in ("/", "/sim", "/sim/"):
@@ -87,59 +94,117 @@ class Admin:
 
     def _add_common(self) -> None:
         route, inst, state = self.route, self._in, self._world
-        route("GET", "state", lambda *_q: state.state())
+        route("GET", "state", self._state)
+        route("PUT", "state", state.load)
+        route("GET", "world", lambda *_q: {"actions": state.actions()})
+        route("POST", "world", state.act)
         route("POST", "mark", lambda body: state.mark(_name(body)))
         route("POST", "reset", self._reset)
         route("POST", "compare", lambda body: state.compare(_name(body)))
         route("POST", "verify", lambda _body: state.verify())
         route("GET", "journal", self._journal)
+        route("POST", "journal/wait", self._wait_journal)
         route("DELETE", "journal", lambda *_q: inst.journal.clear())
         route("GET", "rules", lambda *_q: inst.rules.export())
         route("POST", "rules", lambda body: inst.rules.add(body).export())
         route("DELETE", "rules", lambda *_q: inst.rules.delete())
+        route("GET", r"rules/(\d+)", lambda n, *_q: inst.rules.get(int(n)))
         route("DELETE", r"rules/(\d+)", lambda n, *_q: inst.rules.delete(int(n)))
         route("POST", r"rules/(\d+)/wait", self._wait)
         route("GET", "clock", lambda *_q: self._clock())
         route("PUT", "clock", self._set_clock)
         route("GET", "latency", lambda *_q: {"profile": inst.latency.profile})
         route("PUT", "latency", self._set_latency)
+        route("GET", "transitions", lambda *_q: inst.transitions.export())
+        route("PUT", "transitions", self._set_transitions)
+
+    def _state(self, query: dict[str, str] | None = None) -> typing.Any:
+        form = (query or {}).get("form", "compared")
+        if form not in ("compared", "dump"):
+            raise AdminError(400, "form: must be compared or dump")
+        return self._world.dump() if form == "dump" else self._world.state()
 
     def _reset(self, body: typing.Any) -> None:
-        self._in.rules.delete()
-        self._world.reset(_name(body))
+        name = _name(body)
+        # What a rule holds must not go on in the world of the next test.
+        self._in.rules.delete(drop=True)
+        self._world.reset(name)
+        self._in.transitions.clear()
         if body.get("journal", True):
             self._in.journal.clear()
 
     def _journal(self, query: dict[str, str] | None = None) -> typing.Any:
-        query = query or {}
-        return self._in.journal.records(
-            memento=query.get("memento"),
-            key=query.get("key"),
-            layer=query.get("layer"),
-            since=int(query.get("since", 0)),
-        )
+        return self._in.journal.records(**_filter(query or {}))
+
+    def _wait_journal(self, body: typing.Any) -> typing.Any:
+        given = dict(body)
+        timeout = _number(given, "timeout", 10)
+        count = int(_number(given, "count", 1))
+        done = given.pop("done", False) is True
+        given.pop("timeout", None)
+        given.pop("count", None)
+        query = _filter({name: str(value) for name, value in given.items()})
+        return self._in.journal.wait(timeout, count=count, done=done, **query)
 
     def _wait(self, number: str, body: typing.Any) -> typing.Any:
-        timeout = float(body.get("timeout", 10))
+        timeout = _number(body, "timeout", 10)
         return {"parked": self._in.rules.wait_parked(int(number), timeout)}
 
     def _clock(self) -> typing.Any:
         return {"now": self._in.clock.now(), "rate": self._in.clock.rate}
 
     def _set_clock(self, body: typing.Any) -> typing.Any:
+        _only(body, "rate", "advance")
+        rate = _number(body, "rate", self._in.clock.rate)
+        advance = _number(body, "advance", 0)
         if "rate" in body:
-            self._in.clock.set_rate(float(body["rate"]))
-        if "advance" in body:
-            self._in.clock.advance(float(body["advance"]))
+            self._in.clock.set_rate(rate)
+        if advance:
+            self._in.clock.advance(advance)
         return self._clock()
 
     def _set_latency(self, body: typing.Any) -> typing.Any:
+        _only(body, "profile")
         self._in.latency.set_profile(str(body.get("profile")))
         return {"profile": self._in.latency.profile}
 
+    def _set_transitions(self, body: typing.Any) -> typing.Any:
+        self._in.transitions.set(body)
+        return self._in.transitions.export()
+
+
+_FILTERS = ("memento", "key", "layer", "system", "since")
+
+
+def _filter(query: dict[str, str]) -> dict[str, typing.Any]:
+    _only(query, *_FILTERS)
+    found: dict[str, typing.Any] = dict(query)
+    if "since" in found:
+        if not str(found["since"]).isdigit():
+            raise AdminError(400, "since: must be a whole number")
+        found["since"] = int(found["since"])
+    return found
+
+
+def _only(body: typing.Any, *known: str) -> None:
+    for name in body:
+        if name not in known:
+            raise AdminError(400, f"{name}: unknown field; known are {list(known)}")
+
+
+def _number(body: typing.Any, name: str, default: float) -> float:
+    value = body.get(name, default)
+    good = isinstance(value, int | float) and not isinstance(value, bool)
+    if not good or not math.isfinite(value) or value < 0:
+        raise AdminError(400, f"{name}: must be a number of at least 0")
+    return float(value)
+
 
 def _name(body: typing.Any) -> str:
-    return str(body.get("name", "mark"))
+    name = body.get("name", "mark")
+    if not isinstance(name, str) or not name:
+        raise AdminError(400, "name: must be a text")
+    return name
 
 
 def _body(request: http.Request) -> typing.Any:
@@ -148,7 +213,7 @@ def _body(request: http.Request) -> typing.Any:
         return {}
     try:
         body = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise AdminError(400, f"the body is not JSON: {error}") from None
     if not isinstance(body, dict):
         raise AdminError(400, "the body is not an object")

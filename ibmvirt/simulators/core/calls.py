@@ -17,9 +17,11 @@ from __future__ import annotations
 import collections.abc
 import typing
 
-from ibmvirt.simulators.core import clock, journal, latency, rules
+from ibmvirt.simulators.core import clock, journal, latency, rules, transitions
 
 Effect = dict[str, typing.Any]
+# How a call ended, for the journal, by how its connection was broken.
+OUTCOMES = {"drop": "dropped"}
 
 
 class Refused(Exception):
@@ -38,10 +40,8 @@ class Broken(Exception):
         self.how = how
 
 
-# Effects that a simulator carries out itself, by kind.
-Handlers = collections.abc.Mapping[
-    str, collections.abc.Callable[[Effect, "Call"], None]
-]
+# An effect that a simulator carries out itself. It may raise Refused or Broken.
+Handler = collections.abc.Callable[[Effect, "Call"], None]
 
 
 class Instruments:
@@ -52,7 +52,20 @@ class Instruments:
         self.journal = journal.Journal()
         self.rules = rules.Rules()
         self.latency = latency.Latency(profile)
-        self.handlers: dict[str, collections.abc.Callable[[Effect, Call], None]] = {}
+        self.transitions = transitions.Transitions(self.clock)
+        self._handlers: dict[str, Handler] = {}
+
+    def handle(self, **handlers: Handler) -> None:
+        """Offer effects of rules, by kind; until then they are refused."""
+        self._handlers.update(handlers)
+        self.rules.kinds.update(handlers)
+
+    def offer(self, *kinds: str) -> None:
+        """Offer effects that the simulator finds by itself, such as ``job``."""
+        self.rules.kinds.update(kinds)
+
+    def handler(self, kind: str) -> Handler | None:
+        return self._handlers.get(kind)
 
     def call(self, **record: typing.Any) -> Call:
         """Open the record of a call that was received."""
@@ -82,7 +95,6 @@ class Call:
             "rule": None,
         }
         self.record = instruments.journal.open({**base, **record})
-        self._truncate = False
 
     def before(self) -> None:
         """Nothing has changed. :raises Refused: or Broken: by a rule."""
@@ -95,14 +107,14 @@ class Call:
     def after(self) -> None:
         """Everything has changed. :raises Refused: or Broken: by a rule."""
         self._apply("after")
-        if self._truncate:
-            raise Broken("truncate")
 
     def answered(self, status: int, sent: int, outcome: str = "answered") -> None:
-        self.record.update(
+        """The call is over; ``outcome`` may be how the connection was broken."""
+        self._in.journal.close(
+            self.record,
             status=status,
             sent=sent,
-            outcome=outcome,
+            outcome=OUTCOMES.get(outcome, outcome),
             dt=round(self._in.clock.now() - self._started, 6),
         )
 
@@ -116,18 +128,24 @@ class Call:
         kind = effect["kind"]
         if kind in ("refuse", "busy", "etag"):
             raise Refused(effect)
-        if kind in ("reset", "drop"):
+        if kind in ("reset", "drop", "truncate"):
             raise Broken(kind)
-        if kind == "truncate":
-            self._truncate = True
-        elif kind == "delay":
+        if kind == "delay":
             self._in.clock.sleep(float(effect.get("seconds", 1)), rule.deleted.is_set)
-        elif kind == "hold":
+        elif kind in ("hold", "hang"):
             self._in.rules.park(rule)
-        elif kind == "hang":
-            self._in.rules.park(rule)
-            raise Broken("drop")
-        elif kind in self._in.handlers:
-            self._in.handlers[kind](effect, self)
         else:
+            self._carry_out(kind, effect)
+        if kind == "hang" or rule.dropped:
+            raise Broken("drop")
+
+    def _carry_out(self, kind: str, effect: Effect) -> None:
+        handler = self._in.handler(kind)
+        if handler is None:
             raise Refused({**effect, "kind": "refuse"})
+        try:
+            handler(effect, self)
+        except (KeyError, ValueError) as error:
+            # A mistake in the rule is seen by the client and in its log.
+            text = f"effect {kind} failed: {error}"
+            raise Refused({"kind": "refuse", "status": 500, "message": text}) from error

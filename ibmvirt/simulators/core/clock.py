@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import collections.abc
+import math
 import threading
 import time
 
@@ -27,6 +28,7 @@ class Clock:
     """
 
     def __init__(self, rate: float = 1.0) -> None:
+        _check("rate", rate)
         self._condition = threading.Condition()
         self._rate = rate
         self._base = 0.0
@@ -44,18 +46,19 @@ class Clock:
         return self._base + (time.monotonic() - self._since) * self._rate
 
     def set_rate(self, rate: float) -> None:
-        """:raises ValueError: a negative rate."""
-        if rate < 0:
-            raise ValueError("rate: must not be negative")
+        """:raises ValueError: not a finite number of at least 0."""
+        _check("rate", rate)
         with self._condition:
             self._base, self._since = self._now(), time.monotonic()
             self._rate = rate
             self._condition.notify_all()
 
     def advance(self, seconds: float) -> None:
-        """Move the time on and wake who waits for it."""
-        if seconds < 0:
-            raise ValueError("advance: time does not run backwards")
+        """Move the time on and wake who waits for it.
+
+        :raises ValueError: not a finite number of at least 0.
+        """
+        _check("advance", seconds)
         with self._condition:
             self._base += seconds
             self._condition.notify_all()
@@ -73,3 +76,21 @@ class Clock:
                     return
                 real = left / self._rate if self._rate else 0.1
                 self._condition.wait(min(real, 0.1))
+
+    def wait(
+        self,
+        condition: collections.abc.Callable[[], bool],
+        timeout: float,
+    ) -> bool:
+        """Wait until a condition holds, at most ``timeout`` simulated seconds.
+
+        :returns: whether it holds.
+        """
+        self.sleep(timeout, condition)
+        return condition()
+
+
+def _check(name: str, value: float) -> None:
+    # NaN compares false with everything: asked for by isfinite.
+    if not math.isfinite(value) or value < 0:
+        raise ValueError(f"{name}: must be a finite number of at least 0")

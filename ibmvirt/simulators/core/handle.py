@@ -53,7 +53,7 @@ class Simulator:
     def start(self) -> typing.Self:
         self._directory = tempfile.TemporaryDirectory(prefix="ibmvirt-handle-")
         home = pathlib.Path(self._directory.name)
-        ready_file, log = home / "ready.json", home / "output"
+        ready_file, self._log = home / "ready.json", home / "output"
         command = [
             sys.executable,
             "-m",
@@ -61,12 +61,17 @@ class Simulator:
             self.platform,
             "--ready-file",
             str(ready_file),
+            # In our directory, which is removed even if the simulator is killed.
+            "--state-dir",
+            str(home / "state"),
+            "--end-with-stdin",
             *self._arguments,
         ]
-        with log.open("wb") as output:
+        with self._log.open("wb") as output:
             self._child = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
+                # A pipe that nobody writes to: it ends when this process does.
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
@@ -74,7 +79,7 @@ class Simulator:
         end = time.monotonic() + self._timeout
         while not ready_file.exists():
             if self._child.poll() is not None or time.monotonic() > end:
-                text = log.read_text(errors="replace")[-2000:]
+                text = self.output()
                 self.stop()
                 raise SimulatorError(f"{' '.join(command)} did not serve: {text}")
             time.sleep(0.02)
@@ -85,10 +90,18 @@ class Simulator:
         """End the process and everything it started."""
         if self._child is not None:
             process.end_child(self._child, timeout=20)
+            if self._child.stdin is not None:
+                self._child.stdin.close()
             self._child = None
         if self._directory is not None:
             self._directory.cleanup()
             self._directory = None
+
+    def output(self) -> str:
+        """The last of what the process wrote."""
+        if self._directory is None:
+            return ""
+        return self._log.read_text(errors="replace")[-2000:]
 
     def __enter__(self) -> typing.Self:
         return self.start()
@@ -109,11 +122,34 @@ class Simulator:
     def admin(
         self, verb: str, path: str, body: typing.Any = None, timeout: float = 60.0
     ) -> typing.Any:
-        """One request to ``/sim/<path>``; JSON in, JSON out."""
-        return request(self.admin_url, verb, path, body, timeout)
+        """One request to ``/sim/<path>``; JSON in, JSON out.
+
+        :raises SimulatorError: it was refused, or the process has ended; with
+            the process's last output then.
+        """
+        try:
+            return request(self.admin_url, verb, path, body, timeout)
+        except OSError as error:
+            ended = self._child is None or self._child.poll() is not None
+            state = "the simulator has ended" if ended else "no answer"
+            text = f"{verb} {path}: {state}: {error}; output: {self.output()}"
+            raise SimulatorError(text) from error
 
     def state(self) -> typing.Any:
+        """Kept, cache, counters and log, as they are compared."""
         return self.admin("GET", "state")
+
+    def dump(self) -> typing.Any:
+        """The world whole, for :meth:`load`."""
+        return self.admin("GET", "state?form=dump")
+
+    def load(self, dump: typing.Any) -> None:
+        """Replace the collections that a dump has."""
+        self.admin("PUT", "state", dump)
+
+    def world(self, action: str, **fields: typing.Any) -> None:
+        """Change the world from outside, by an action of this simulator."""
+        self.admin("POST", "world", {"action": action, **fields})
 
     def mark(self, name: str = "mark") -> None:
         self.admin("POST", "mark", {"name": name})
@@ -134,9 +170,20 @@ class Simulator:
         return result
 
     def journal(self, **query: typing.Any) -> list[dict[str, typing.Any]]:
-        """Records; filters memento, key, layer (a trailing * fits all), since."""
+        """Records; filters memento, key, layer, system (a trailing * fits all),
+        and since, a sequence number."""
         text = urllib.parse.urlencode({k: v for k, v in query.items() if v is not None})
         result: list[dict[str, typing.Any]] = self.admin("GET", f"journal?{text}")
+        return result
+
+    def wait_journal(
+        self, timeout: float = 20.0, **query: typing.Any
+    ) -> list[dict[str, typing.Any]]:
+        """Wait for records that fit; ``count`` of them, ``done`` if told so."""
+        fields = {"timeout": timeout, **query}
+        result: list[dict[str, typing.Any]] = self.admin(
+            "POST", "journal/wait", fields, timeout + 10
+        )
         return result
 
     def rule(self, **fields: typing.Any) -> int:
@@ -166,6 +213,13 @@ class Simulator:
 
     def latency(self, profile: str) -> None:
         self.admin("PUT", "latency", {"profile": profile})
+
+    def transitions(self, **chosen: typing.Any) -> typing.Any:
+        """Choose how transitions go on, by name; None takes a choice back.
+
+        Names with a colon: ``transitions(**{"job:PowerOn": {...}})``.
+        """
+        return self.admin("PUT" if chosen else "GET", "transitions", chosen or None)
 
     def disk(self, identity: str) -> bytes:
         """The bytes of a disk."""

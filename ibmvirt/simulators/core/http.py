@@ -36,10 +36,16 @@ LOG = logging.getLogger(__name__)
 # Bodies above this are refused, but for handlers that stream them.
 MAX_BODY = 32 << 20
 _CHUNK = 1 << 16
+# What a handler left unread is read up to here; beyond, the connection ends.
+_DRAIN = 64 << 20
 
 
 class BodyTooLong(Exception):
     """The request's body is over the limit."""
+
+
+class BadRequest(Exception):
+    """The request's framing is wrong: the connection cannot be used on."""
 
 
 class Request:
@@ -55,16 +61,27 @@ class Request:
         self.query = dict(self.pairs)
         self.headers = handler.headers
         self.received = 0
-        self._read = False
+        self._begun = False
+        self._complete = False
 
     def stream(self) -> collections.abc.Iterator[bytes]:
-        """The body in pieces, chunked or not."""
-        self._read = True
+        """The body in pieces, chunked or not.
+
+        :raises BadRequest: its length is no number.
+        :raises ConnectionError: it ends early.
+        """
+        self._begun = True
         source = self._handler.rfile
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             yield from self._chunked(source)
-            return
-        left = int(self.headers.get("Content-Length") or 0)
+        else:
+            text = self.headers.get("Content-Length") or "0"
+            if not (text.isascii() and text.isdigit()):
+                raise BadRequest(f"Content-Length {text!r} is no number")
+            yield from self._pieces(source, int(text))
+        self._complete = True
+
+    def _pieces(self, source: typing.Any, left: int) -> collections.abc.Iterator[bytes]:
         while left > 0:
             piece = source.read(min(left, _CHUNK))
             if not piece:
@@ -75,23 +92,20 @@ class Request:
 
     def _chunked(self, source: typing.Any) -> collections.abc.Iterator[bytes]:
         while True:
-            line = source.readline(64)
+            text = source.readline(1024).split(b";")[0].strip()
             try:
-                left = int(line.split(b";")[0], 16)
+                left = int(text, 16)
             except ValueError:
-                raise ConnectionError("a chunk without a length") from None
+                left = -1
+            if left < 0:
+                raise BadRequest(f"chunk length {text!r} is no number")
             if left == 0:
                 while source.readline(1024).strip():
                     pass
                 return
-            while left > 0:
-                piece = source.read(min(left, _CHUNK))
-                if not piece:
-                    raise ConnectionError("the body ended early")
-                left -= len(piece)
-                self.received += len(piece)
-                yield piece
-            source.readline(8)
+            yield from self._pieces(source, left)
+            if source.readline(8).strip():
+                raise BadRequest("a chunk is longer than it says")
 
     def body(self, limit: int = MAX_BODY) -> bytes:
         """:raises BodyTooLong: more than ``limit`` bytes."""
@@ -102,12 +116,14 @@ class Request:
                 raise BodyTooLong(f"the body has more than {limit} bytes")
         return collected.getvalue()
 
-    def drain(self) -> None:
-        """Read what the handler did not, so that the connection stays usable."""
-        if not self._read:
-            with contextlib.suppress(ConnectionError, OSError):
+    def drain(self) -> bool:
+        """Read what the handler did not; whether the connection is usable."""
+        if not self._begun:
+            with contextlib.suppress(ConnectionError, OSError, BadRequest):
                 for _piece in self.stream():
-                    pass
+                    if self.received > _DRAIN:
+                        return False
+        return self._complete
 
 
 class Response:
@@ -154,6 +170,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: typing.Any) -> None:
         LOG.debug(format, *args)
 
+    def handle_expect_100(self) -> bool:
+        result = super().handle_expect_100()
+        # The answer is in the buffer, and the client waits for it.
+        self.wfile.flush()
+        return result
+
     def _serve(self) -> None:
         request = Request(self)
         try:
@@ -164,7 +186,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except BodyTooLong as error:
             self.close_connection = True
             response = Response(413, str(error).encode())
-        request.drain()
+        except BadRequest as error:
+            self.close_connection = True
+            response = Response(400, str(error).encode())
+        except (ConnectionError, TimeoutError, ssl.SSLError):
+            self.close_connection = True
+            return
+        except Exception as error:
+            # A defect of the simulator: loud here and there, and it goes on.
+            LOG.exception("%s %s failed", request.verb, request.path)
+            text = f"the simulator failed: {type(error).__name__}: {error}"
+            response = Response(500, text.encode())
+        if not self.close_connection and not request.drain():
+            self.close_connection = True
         self._send(response)
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _serve
@@ -173,17 +207,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response_only(response.status)
         for name, value in response.headers.items():
             self.send_header(name, value)
-        if response.status != 204 and response.status != 304:
+        if response.status not in (204, 304):
             self.send_header("Content-Length", str(response.length or 0))
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
-        if isinstance(response.body, bytes):
-            self.wfile.write(response.body)
-        else:
+        bodiless = self.command == "HEAD" or response.status in (204, 304)
+        if not isinstance(response.body, bytes):
             with response.body as source:
-                while piece := source.read(_CHUNK * 4):
+                while not bodiless and (piece := source.read(_CHUNK * 4)):
                     self.wfile.write(piece)
+        elif not bodiless:
+            self.wfile.write(response.body)
         self.wfile.flush()
 
     def _break(self, how: str) -> None:
@@ -220,6 +255,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.answer = answer
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
+        self._stopped = False
         self._tls = tls
         super().__init__(address, _Handler)
         if tls is not None:
@@ -239,18 +275,25 @@ class Server(http.server.ThreadingHTTPServer):
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop serving and close every connection."""
-        self.shutdown()
-        self._thread.join()
+        """Stop serving and close every connection; again is harmless."""
+        with self._lock:
+            if self._stopped:
+                return
+            self._stopped = True
+        if self._thread.ident is not None:
+            # Without a thread that serves, shutdown() would wait for ever.
+            self.shutdown()
+            self._thread.join()
         self.server_close()
         with self._lock:
             for connection in self._connections:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+                _end(connection)
 
     def opened(self, connection: socket.socket) -> None:
         with self._lock:
             self._connections.add(connection)
+            if self._stopped:
+                _end(connection)
 
     def closed(self, connection: socket.socket) -> None:
         with self._lock:
@@ -258,3 +301,8 @@ class Server(http.server.ThreadingHTTPServer):
 
     def handle_error(self, request: typing.Any, client_address: typing.Any) -> None:
         LOG.debug("connection of %s ended", client_address, exc_info=True)
+
+
+def _end(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)

@@ -26,7 +26,7 @@ class Journal:
     """Thread-safe; ``occurrence`` counts a key within a memento."""
 
     def __init__(self, keep: int = KEEP) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._records: collections.deque[Record] = collections.deque(maxlen=keep)
         self._counts: collections.Counter[tuple[str | None, str]] = (
             collections.Counter()
@@ -42,7 +42,14 @@ class Journal:
             record["seq"] = self._seq
             record["occurrence"] = self._counts[counted]
             self._records.append(record)
+            self._lock.notify_all()
         return record
+
+    def close(self, record: Record, **fields: typing.Any) -> None:
+        """Complete a record and wake who waits for it."""
+        with self._lock:
+            record.update(fields)
+            self._lock.notify_all()
 
     def records(
         self,
@@ -50,19 +57,45 @@ class Journal:
         memento: str | None = None,
         key: str | None = None,
         layer: str | None = None,
+        system: str | None = None,
         since: int = 0,
     ) -> list[Record]:
-        """Copies, oldest first. ``memento`` may end in ``*``."""
+        """Copies, oldest first. A text may end in ``*``."""
+        wanted = {
+            name: value
+            for name, value in (
+                ("memento", memento),
+                ("key", key),
+                ("layer", layer),
+                ("system", system),
+            )
+            if value is not None
+        }
         with self._lock:
-            found = [dict(record) for record in self._records]
-        return [
-            record
-            for record in found
-            if record["seq"] > since
-            and _matches(memento, record.get("memento"))
-            and _matches(key, record["key"])
-            and _matches(layer, record["layer"])
-        ]
+            return [dict(r) for r in self._records if _fits(r, wanted, since)]
+
+    def wait(
+        self, timeout: float, *, count: int = 1, done: bool = False, **query: typing.Any
+    ) -> list[Record]:
+        """Wait until ``count`` records fit; what fits then, perhaps fewer.
+
+        :param timeout: real seconds.
+        :param done: count only calls that are over.
+        """
+        found: list[Record] = []
+
+        def enough() -> bool:
+            nonlocal found
+            found = [
+                record
+                for record in self.records(**query)
+                if not done or record["dt"] is not None
+            ]
+            return len(found) >= count
+
+        with self._lock:
+            self._lock.wait_for(enough, timeout)
+        return found
 
     def clear(self) -> None:
         with self._lock:
@@ -70,9 +103,13 @@ class Journal:
             self._counts.clear()
 
 
-def _matches(wanted: str | None, value: str | None) -> bool:
-    if wanted is None:
-        return True
+def _fits(record: Record, wanted: dict[str, str], since: int) -> bool:
+    if record["seq"] <= since:
+        return False
+    return all(_matches(text, record.get(name)) for name, text in wanted.items())
+
+
+def _matches(wanted: str, value: str | None) -> bool:
     if value is None:
         return False
     if wanted.endswith("*"):

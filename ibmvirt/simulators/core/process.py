@@ -15,8 +15,10 @@
 from __future__ import annotations
 
 import collections.abc
+import concurrent.futures
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import pathlib
@@ -30,10 +32,23 @@ import threading
 import typing
 
 _PR_SET_PDEATHSIG = 1
+# Loaded here: between fork and exec nothing may take the loader's lock.
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_STOP = threading.Event()
+# The kernel's signal at a parent's death comes when the *thread* ends that
+# made the child: so all children are made by one thread that stays.
+_MAKER = concurrent.futures.ThreadPoolExecutor(1, "children")
+
+
+class InUse(Exception):
+    """Another simulator works in this state directory."""
 
 
 class StateDirectory:
-    """The directory of a simulator; a temporary one goes with the process."""
+    """The directory of a simulator; a temporary one goes with the process.
+
+    :raises InUse: another simulator works in it.
+    """
 
     def __init__(self, path: str | None) -> None:
         self._temporary = path is None
@@ -42,6 +57,12 @@ class StateDirectory:
         else:
             self.path = pathlib.Path(path).absolute()
             self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.path / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise InUse(f"{self.path}: another simulator works there") from None
         self._pids = self.path / "pids"
         self._end_predecessors()
 
@@ -55,13 +76,14 @@ class StateDirectory:
         with contextlib.suppress(FileNotFoundError):
             for line in self._pids.read_text().splitlines():
                 pid, _, started = line.partition(" ")
-                if started and _started(int(pid)) == started:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(int(pid), signal.SIGKILL)
+                # A number may be another process by now: its start tells.
+                if pid.isdigit() and started and _started(int(pid)) == started:
+                    _kill(int(pid))
             self._pids.unlink()
 
     def close(self) -> None:
         self._pids.unlink(missing_ok=True)
+        self._lock.close()
         if self._temporary:
             shutil.rmtree(self.path, ignore_errors=True)
 
@@ -77,31 +99,68 @@ def _started(pid: int) -> str:
 
 def die_with_parent() -> None:
     """Let the kernel end this process when its parent ends."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def spawn_child(
     state: StateDirectory, command: list[str], **options: typing.Any
 ) -> subprocess.Popen[bytes]:
-    """Start a child that never outlives this process."""
-    child = subprocess.Popen(
-        command,
-        preexec_fn=die_with_parent,
-        stdin=subprocess.DEVNULL,
-        **options,
-    )
+    """Start a child that never outlives this process.
+
+    It leads a process group of its own: Ctrl-C in a terminal is for the
+    simulator alone, and what the child starts can be ended with it.
+    """
+    parent = os.getpid()
+
+    def prepare() -> None:
+        die_with_parent()
+        if os.getppid() != parent:
+            os._exit(1)
+
+    def make() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            command,
+            preexec_fn=prepare,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            **options,
+        )
+
+    child = _MAKER.submit(make).result()
     state.remember(child.pid)
     return child
 
 
 def end_child(child: subprocess.Popen[bytes], timeout: float = 5.0) -> None:
-    """Terminate a child, kill it if it does not go, and reap it."""
+    """Terminate a child, kill it if it does not go, and reap it.
+
+    What is left of its process group, if it leads one, is killed.
+    """
+    leads = _leads(child.pid)
     child.terminate()
     try:
         child.wait(timeout)
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()
+    if leads:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+
+
+def _leads(pid: int) -> bool:
+    try:
+        return os.getpgid(pid) == pid
+    except ProcessLookupError:
+        return False
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if _leads(pid):
+            os.killpg(pid, signal.SIGKILL)
+        else:
+            os.kill(pid, signal.SIGKILL)
 
 
 def announce(
@@ -120,10 +179,29 @@ def announce(
         os.replace(partial, target)
 
 
-def wait_for_end() -> None:
-    """Return on SIGTERM or SIGINT."""
-    stop = threading.Event()
+def catch_signals(end_with_stdin: bool = False) -> None:
+    """From now on SIGTERM and SIGINT let :func:`wait_for_end` return.
+
+    Called before anything is started, so that a signal in between still ends
+    cleanly.
+
+    :param end_with_stdin: the end of standard input is a signal too. It tells
+        of a parent's death, however the parent died.
+    """
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_args: stop.set())
-    while not stop.wait(3600):
+        signal.signal(number, lambda *_args: _STOP.set())
+    if end_with_stdin:
+        threading.Thread(target=_watch_stdin, daemon=True).start()
+
+
+def _watch_stdin() -> None:
+    with contextlib.suppress(OSError):
+        while os.read(0, 4096):
+            pass
+    _STOP.set()
+
+
+def wait_for_end() -> None:
+    """Return on SIGTERM or SIGINT (after :func:`catch_signals`)."""
+    while not _STOP.wait(3600):
         pass

@@ -14,8 +14,10 @@
 
 from __future__ import annotations
 
+import collections.abc
 import dataclasses
 import itertools
+import math
 import random
 import threading
 import typing
@@ -49,6 +51,19 @@ KINDS = (
     "event",
     "world",
 )
+# What the core carries out for every simulator.
+GENERAL = (
+    "refuse",
+    "busy",
+    "etag",
+    "reset",
+    "drop",
+    "truncate",
+    "hang",
+    "delay",
+    "hold",
+    "world",
+)
 
 
 class RuleError(ValueError):
@@ -57,7 +72,7 @@ class RuleError(ValueError):
 
 @dataclasses.dataclass
 class Rule:
-    """See DESIGN of the fault rules in the documentation of the simulators."""
+    """What is struck (``match``), when, how often, and what happens then."""
 
     id: int
     match: dict[str, typing.Any]
@@ -72,6 +87,8 @@ class Rule:
     seen: int = 0
     parked: int = 0
     deleted: threading.Event = dataclasses.field(default_factory=threading.Event)
+    # The world is reset: what the rule holds must not go on.
+    dropped: bool = False
 
     def export(self) -> dict[str, typing.Any]:
         return {
@@ -95,37 +112,63 @@ class Rules:
         self._condition = threading.Condition()
         self._rules: dict[int, Rule] = {}
         self._ids = itertools.count(1)
+        # Effects that this simulator carries out; it may add its own.
+        self.kinds: set[str] = set(GENERAL)
 
     def add(self, given: typing.Any) -> Rule:
         """:raises RuleError: a field is missing, unknown or of a wrong type."""
-        rule = _parse(given, next(self._ids))
+        rule = _parse(given, self.kinds)
         with self._condition:
+            rule.id = next(self._ids)
             self._rules[rule.id] = rule
         return rule
 
-    def delete(self, number: int | None = None) -> None:
-        """Delete one rule or all; calls that it holds go on.
+    def delete(self, number: int | None = None, *, drop: bool = False) -> None:
+        """Delete one rule or all; calls that they hold go on.
 
+        :param drop: calls that they hold end without an answer instead.
         :raises KeyError: no such rule.
         """
         with self._condition:
             gone = list(self._rules) if number is None else [number]
             for found in gone:
-                self._rules.pop(found).deleted.set()
+                rule = self._found(found)
+                del self._rules[found]
+                rule.dropped = drop
+                rule.deleted.set()
             self._condition.notify_all()
+
+    def _found(self, number: int) -> Rule:
+        if number not in self._rules:
+            raise KeyError(f"rule {number}")
+        return self._rules[number]
+
+    def get(self, number: int) -> dict[str, typing.Any]:
+        """:raises KeyError: no such rule."""
+        with self._condition:
+            return self._found(number).export()
 
     def export(self) -> list[dict[str, typing.Any]]:
         with self._condition:
             return [rule.export() for rule in self._rules.values()]
 
-    def pick(self, call: dict[str, typing.Any], phase: str, on: str) -> list[Rule]:
-        """The rules that strike this call now; each counts it."""
+    def pick(
+        self, call: dict[str, typing.Any], phase: str, on: str
+    ) -> collections.abc.Iterator[Rule]:
+        """The rules that strike this call now, in the order of their ids.
+
+        Each counts the call when its turn comes: not if an effect before it
+        ended the call.
+        """
         with self._condition:
-            return [
-                rule
-                for rule in self._rules.values()
-                if rule.phase == phase and rule.on == on and self._strikes(rule, call)
-            ]
+            candidates = list(self._rules.values())
+        for rule in candidates:
+            if rule.phase != phase or rule.on != on:
+                continue
+            with self._condition:
+                if rule.deleted.is_set() or not self._strikes(rule, call):
+                    continue
+            yield rule
 
     @staticmethod
     def _strikes(rule: Rule, call: dict[str, typing.Any]) -> bool:
@@ -147,14 +190,21 @@ class Rules:
             rule.parked += 1
             self._condition.notify_all()
         rule.deleted.wait()
+        with self._condition:
+            rule.parked -= 1
 
     def wait_parked(self, number: int, timeout: float) -> bool:
-        """Wait until a call is held by a rule."""
+        """Wait until a call is held by a rule.
+
+        :param timeout: real seconds.
+        :raises KeyError: no such rule, or it was deleted meanwhile.
+        """
         with self._condition:
-            return self._condition.wait_for(
-                lambda: number in self._rules and self._rules[number].parked > 0,
+            self._condition.wait_for(
+                lambda: number not in self._rules or self._rules[number].parked > 0,
                 timeout,
             )
+            return self._found(number).parked > 0
 
 
 def _same(wanted: typing.Any, value: typing.Any) -> bool:
@@ -163,38 +213,72 @@ def _same(wanted: typing.Any, value: typing.Any) -> bool:
     return bool(wanted == value)
 
 
-def _parse(given: typing.Any, number: int) -> Rule:
+def _parse(given: typing.Any, kinds: collections.abc.Set[str]) -> Rule:
     if not isinstance(given, dict):
         raise RuleError("rule: must be an object")
     known = {"match", "phase", "on", "skip", "count", "probability", "seed", "effect"}
     for name in given:
         if name not in known:
             raise RuleError(f"{name}: unknown field; known are {sorted(known)}")
-    match = given.get("match", {})
-    if not isinstance(match, dict):
-        raise RuleError("match: must be an object")
-    for name in match:
-        if name not in MATCH_FIELDS:
-            raise RuleError(f"match.{name}: unknown; known are {list(MATCH_FIELDS)}")
-    effect = given.get("effect")
-    if not isinstance(effect, dict) or effect.get("kind") not in KINDS:
-        raise RuleError(f"effect.kind: must be one of {list(KINDS)}")
     phase = _one_of(given, "phase", PHASES, "before")
     on = _one_of(given, "on", ("call", "job"), "call")
     count = given.get("count", 1)
     if count is not None:
-        count = _number(given, "count", 1, whole=True)
+        count = _number(given, "count", 1, least=1, whole=True)
+    seed = given.get("seed", 0)
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise RuleError("seed: must be a whole number")
     return Rule(
-        id=number,
-        match=dict(match),
+        id=0,
+        match=_match(given.get("match", {})),
         phase=phase,
         on=on,
         skip=int(_number(given, "skip", 0, whole=True)),
         count=None if count is None else int(count),
-        probability=_number(given, "probability", 1.0),
-        effect=dict(effect),
-        random=random.Random(given.get("seed", 0)),
+        probability=_number(given, "probability", 1.0, most=1.0),
+        effect=_effect(given.get("effect"), kinds),
+        random=random.Random(seed),
     )
+
+
+def _match(match: typing.Any) -> dict[str, typing.Any]:
+    if not isinstance(match, dict):
+        raise RuleError("match: must be an object")
+    for name, value in match.items():
+        if name not in MATCH_FIELDS:
+            raise RuleError(f"match.{name}: unknown; known are {list(MATCH_FIELDS)}")
+        if name == "occurrence":
+            _number(match, name, 1, least=1, whole=True, place="match.")
+        elif not isinstance(value, str):
+            raise RuleError(f"match.{name}: must be a text")
+    return dict(match)
+
+
+def _effect(
+    effect: typing.Any, kinds: collections.abc.Set[str]
+) -> dict[str, typing.Any]:
+    if not isinstance(effect, dict):
+        raise RuleError("effect: must be an object")
+    kind = effect.get("kind")
+    if kind not in KINDS:
+        raise RuleError(f"effect.kind: must be one of {list(KINDS)}")
+    if kind not in kinds:
+        raise RuleError(f"effect.kind: {kind} is not offered here: {sorted(kinds)}")
+    if "seconds" in effect:
+        _number(effect, "seconds", 1.0, place="effect.")
+    for name in ("rc", "rs", "overall"):
+        value = effect.get(name, 0)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise RuleError(f"effect.{name}: must be a whole number")
+    # A job's outcome has a text as its status, an answer has a number.
+    status = effect.get("status", 500)
+    if isinstance(status, bool) or not isinstance(status, int | str):
+        raise RuleError("effect.status: must be a number, or a job's state")
+    if isinstance(status, int) and not 100 <= status <= 599:
+        raise RuleError("effect.status: must be 100 to 599")
+    if not isinstance(effect.get("message", ""), str):
+        raise RuleError("effect.message: must be a text")
+    return dict(effect)
 
 
 def _one_of(
@@ -207,10 +291,20 @@ def _one_of(
 
 
 def _number(
-    given: dict[str, typing.Any], name: str, default: float, *, whole: bool = False
+    given: dict[str, typing.Any],
+    name: str,
+    default: float,
+    *,
+    least: float = 0,
+    most: float = math.inf,
+    whole: bool = False,
+    place: str = "",
 ) -> float:
     value = given.get(name, default)
     kinds = (int,) if whole else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kinds) or value < 0:
-        raise RuleError(f"{name}: must be a number of at least 0")
-    return value
+    good = isinstance(value, kinds) and not isinstance(value, bool)
+    if not good or not math.isfinite(value) or not least <= value <= most:
+        kind = "a whole number" if whole else "a number"
+        limit = "" if most == math.inf else f" and at most {most:g}"
+        raise RuleError(f"{place}{name}: must be {kind} of at least {least:g}{limit}")
+    return float(value) if not whole else int(value)

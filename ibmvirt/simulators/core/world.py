@@ -13,9 +13,9 @@
 """The state of a simulated platform.
 
 A world is a set of collections of immutable values. A value is replaced,
-never changed, under the world's lock; a reader takes a value and works on it
-without the lock. So a mark is a copy of a few dictionaries, and a reset puts
-them back.
+never changed, in a transaction; others see the change when the transaction
+ends. A reader takes a value and works on it without the lock. So a mark is a
+copy of a few dictionaries, and a reset puts them back.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ import contextlib
 import dataclasses
 import threading
 import typing
+
+from ibmvirt.simulators.core import versions
 
 # What a collection is for when two states are compared.
 KEPT = "kept"  # compared
@@ -36,13 +38,25 @@ KINDS = (KEPT, CACHE, COUNTER, LOG)
 Describe = collections.abc.Callable[[typing.Any], typing.Any]
 IsCache = collections.abc.Callable[[typing.Any], bool]
 Change = dict[str, typing.Any]
+Action = collections.abc.Callable[[dict[str, typing.Any]], None]
 
 
 def _never(_value: typing.Any) -> bool:
     return False
 
 
-class Collection(dict[str, typing.Any]):
+@dataclasses.dataclass(frozen=True)
+class Codec:
+    """How a value is written as JSON in a dump, and made again from it.
+
+    ``load`` raises ValueError for what cannot be a value.
+    """
+
+    dump: collections.abc.Callable[[typing.Any], typing.Any]
+    load: collections.abc.Callable[[typing.Any], typing.Any]
+
+
+class Collection(versions.Versions):
     """Immutable values by key; ``describe`` gives what is compared, as JSON.
 
     ``describe`` may return None for a value that does not count. A value that
@@ -50,9 +64,17 @@ class Collection(dict[str, typing.Any]):
     """
 
     def __init__(
-        self, name: str, kind: str, describe: Describe, is_cache: IsCache
+        self,
+        name: str,
+        kind: str,
+        describe: Describe,
+        is_cache: IsCache,
+        *,
+        codec: Codec | None = None,
+        lock: typing.Any = None,
     ) -> None:
-        super().__init__()
+        super().__init__(lock or threading.RLock())
+        self.codec = codec
         self.name = name
         self.kind = kind
         self.describe = describe
@@ -77,6 +99,8 @@ class World:
         self.lock = threading.RLock()
         self._collections: dict[str, Collection] = {}
         self._marks: dict[str, dict[str, dict[str, typing.Any]]] = {}
+        self._depth = 0
+        self._actions: dict[str, Action] = {}
         self._checks: list[collections.abc.Callable[[], list[str]]] = []
         self._after_reset: list[collections.abc.Callable[[], None]] = []
         self._probes: dict[str, Probe] = {}
@@ -88,11 +112,19 @@ class World:
         kind: str = KEPT,
         describe: Describe = lambda value: value,
         is_cache: IsCache = _never,
+        codec: Codec | None = None,
     ) -> Collection:
-        """Declare a collection, once."""
+        """Declare a collection, once, before the first transaction.
+
+        :param codec: lets it be dumped and loaded.
+        """
         if name in self._collections:
             raise ValueError(f"collection {name} exists")
-        found = self._collections[name] = Collection(name, kind, describe, is_cache)
+        if kind not in KINDS:
+            raise ValueError(f"collection {name}: kind must be one of {KINDS}")
+        found = self._collections[name] = Collection(
+            name, kind, describe, is_cache, codec=codec, lock=self.lock
+        )
         return found
 
     def on_reset(self, action: collections.abc.Callable[[], None]) -> None:
@@ -105,85 +137,191 @@ class World:
 
     @contextlib.contextmanager
     def transaction(self) -> collections.abc.Iterator[None]:
-        """Hold the lock; on an exception every collection is as before."""
+        """Hold the lock; others see the changes when it ends, and on an
+        exception there are none. One may be inside of another."""
         with self.lock:
-            before = {name: dict(c) for name, c in self._collections.items()}
+            if self._depth:
+                with self._savepoint():
+                    yield
+                return
+            for found in self._collections.values():
+                found.begin()
+            self._depth = 1
+            done = False
             try:
                 yield
-            except BaseException:
-                self._restore(before)
-                raise
+                done = True
+            finally:
+                self._depth = 0
+                for found in self._collections.values():
+                    found.end(commit=done)
 
-    def _restore(self, state: dict[str, dict[str, typing.Any]]) -> None:
-        for name, values in state.items():
-            found = self._collections[name]
-            found.clear()
-            found.update(values)
+    @contextlib.contextmanager
+    def _savepoint(self) -> collections.abc.Iterator[None]:
+        saved = [(c, c.save()) for c in self._collections.values()]
+        self._depth += 1
+        try:
+            yield
+        except BaseException:
+            for found, values in saved:
+                found.back_to(values)
+            raise
+        finally:
+            self._depth -= 1
 
     def probe(self, name: str, probe: Probe) -> None:
         """Let marks, comparisons and resets include what a probe reads."""
         self._probes[name] = probe
 
+    def action(self, name: str, run: Action) -> None:
+        """Offer a change from outside: RMC lost, a path failed, a full pool.
+
+        It is run by ``POST /sim/world`` and the effect ``world`` of a rule, in
+        a transaction; it gets the other fields and raises ValueError, naming
+        the field, or KeyError for an object that is not there.
+        """
+        self._actions[name] = run
+
+    def actions(self) -> list[str]:
+        return sorted(self._actions)
+
+    def act(self, fields: dict[str, typing.Any]) -> None:
+        """Run the action that ``fields`` name.
+
+        :raises ValueError: no such action, or what the action refuses.
+        """
+        run = self._actions.get(str(fields.get("action")))
+        if run is None:
+            raise ValueError(f"action: must be one of {self.actions()}")
+        with self.transaction():
+            run({k: v for k, v in fields.items() if k not in ("action", "kind")})
+
     def mark(self, name: str = "mark") -> None:
         with self.lock:
-            self._marks[name] = {n: dict(c) for n, c in self._collections.items()}
+            self._marks[name] = {n: c.current() for n, c in self._collections.items()}
             self._probed[name] = {n: p.read() for n, p in self._probes.items()}
+
+    def _marked(self, name: str) -> dict[str, dict[str, typing.Any]]:
+        if name not in self._marks:
+            raise KeyError(f"mark {name}")
+        return self._marks[name]
 
     def reset(self, name: str = "mark") -> None:
         """:raises KeyError: no such mark."""
         with self.lock:
-            marked = self._marks[name]
-            for collection_name, values in marked.items():
-                # Ids and ETags never come back: a client may remember them.
-                if self._collections[collection_name].kind != COUNTER:
-                    self._restore({collection_name: values})
+            marked = self._marked(name)
+            with self.transaction():
+                for collection_name, values in marked.items():
+                    # Ids and ETags never come back: a client may remember them.
+                    if self._collections[collection_name].kind != COUNTER:
+                        self._collections[collection_name].replace(values)
             for probe_name, value in self._probed[name].items():
                 self._probes[probe_name].restore(value)
             for action in self._after_reset:
                 action()
 
-    def state(self) -> dict[str, dict[str, typing.Any]]:
+    def dump(self) -> dict[str, dict[str, typing.Any]]:
+        """All values of the collections with a codec, as JSON."""
+        current = self._current()
+        return {
+            c.name: {key: c.codec.dump(v) for key, v in current[c.name].items()}
+            for c in self._collections.values()
+            if c.codec is not None
+        }
+
+    def load(self, given: typing.Any) -> None:
+        """Replace the collections that a dump names; all of it or nothing.
+
+        :raises ValueError: not a dump of this kind of world; names the place.
+        """
+        if not isinstance(given, dict) or not given:
+            raise ValueError("state: must be an object of collections, as a dump is")
+        loaded = {name: self._load(name, values) for name, values in given.items()}
         with self.lock:
-            return {
-                kind: {
-                    c.name: _described(c)
-                    for c in self._collections.values()
-                    if c.kind == kind
-                }
-                for kind in KINDS
+            with self.transaction():
+                for found, values in loaded.values():
+                    found.replace(values)
+            for action in self._after_reset:
+                action()
+
+    def _load(
+        self, name: str, values: typing.Any
+    ) -> tuple[Collection, dict[str, typing.Any]]:
+        found = self._collections.get(name)
+        if found is None or found.codec is None:
+            known = [c.name for c in self._collections.values() if c.codec]
+            raise ValueError(f"{name}: cannot be loaded; what can is {known}")
+        if not isinstance(values, dict):
+            raise ValueError(f"{name}: must be an object")
+        result = {}
+        for key, value in values.items():
+            try:
+                result[key] = found.codec.load(value)
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                raise ValueError(f"{name}/{key}: {error}") from error
+        return found, result
+
+    def _current(self) -> dict[str, versions.Values]:
+        """All collections at one moment; rendering then needs no lock."""
+        with self.lock:
+            return {n: c.current() for n, c in self._collections.items()}
+
+    def state(self) -> dict[str, dict[str, typing.Any]]:
+        current = self._current()
+        return {
+            kind: {
+                c.name: _described(c, current[c.name])
+                for c in self._collections.values()
+                if c.kind == kind
             }
+            for kind in KINDS
+        }
 
     def compare(self, name: str = "mark") -> list[Change]:
-        """What of the kept state differs from the mark: path, was, is."""
+        """What of the kept state differs from the mark: path, was, is.
+
+        :raises KeyError: no such mark.
+        """
         with self.lock:
-            changes: list[Change] = []
-            for found in self._collections.values():
-                if found.kind not in (KEPT, CACHE):
-                    continue
-                marked = self._marks[name][found.name]
-                for key in sorted(marked.keys() | found.keys()):
-                    was, now = marked.get(key), found.get(key)
-                    if was is now:
-                        continue
-                    if was is None and (found.kind == CACHE or found.is_cache(now)):
-                        continue
-                    _differ(
-                        f"{found.name}/{key}",
-                        None if was is None else found.describe(was),
-                        None if now is None else found.describe(now),
-                        changes,
-                    )
-            for probe_name, was in self._probed[name].items():
-                _differ(probe_name, was, self._probes[probe_name].read(), changes)
-            return changes
+            states, probed = self._marked(name), self._probed[name]
+            current = self._current()
+            read = {n: self._probes[n].read() for n in probed}
+        changes: list[Change] = []
+        for found in self._collections.values():
+            if found.kind in (KEPT, CACHE):
+                marked = states.get(found.name, {})
+                _compare(found, marked, current[found.name], changes)
+        for probe_name, was in probed.items():
+            _differ(probe_name, was, read[probe_name], changes)
+        return changes
 
     def verify(self) -> list[str]:
         with self.lock:
             return [text for check in self._checks for text in check()]
 
 
-def _described(found: Collection) -> dict[str, typing.Any]:
-    pairs = ((key, found.describe(value)) for key, value in found.items())
+def _compare(
+    found: Collection,
+    marked: versions.Values,
+    current: versions.Values,
+    changes: list[Change],
+) -> None:
+    for key in sorted(marked.keys() | current.keys()):
+        was, now = marked.get(key), current.get(key)
+        if was is now:
+            continue
+        if was is None and (found.kind == CACHE or found.is_cache(now)):
+            continue
+        _differ(
+            f"{found.name}/{key}",
+            None if was is None else found.describe(was),
+            None if now is None else found.describe(now),
+            changes,
+        )
+
+
+def _described(found: Collection, values: versions.Values) -> dict[str, typing.Any]:
+    pairs = ((key, found.describe(value)) for key, value in values.items())
     return {key: value for key, value in pairs if value is not None}
 
 

@@ -130,7 +130,6 @@ class Machine:
 
     def _handlers(self) -> None:
         """Effects of fault rules that only this simulator can carry out."""
-        handlers = self.instruments.handlers
 
         def expire(_effect: calls.Effect, _call: calls.Call) -> None:
             for endpoint in self.endpoints:
@@ -146,7 +145,8 @@ class Machine:
                     str(effect.get("event", "MODIFY_URI")), str(effect.get("data", ""))
                 )
 
-        handlers.update(expire_token=expire, restart=restart, event=event)
+        self.instruments.handle(expire_token=expire, restart=restart, event=event)
+        self.instruments.offer("job")
 
     def restart(self) -> None:
         """As a restart of NovaLink's service: objects stay, sessions do not."""
