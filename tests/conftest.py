@@ -34,6 +34,16 @@ from nova import monkey_patch  # noqa: E402
 monkey_patch.patch()
 
 
+@pytest.fixture(scope="session")
+def novalink_process(novalink_simulator_process):
+    """The NovaLink simulator of this worker; its mark ``clean`` is as new."""
+    from ibmvirt.simulators.core import plugin
+
+    novalink_simulator_process.reset(plugin.AS_NEW)
+    novalink_simulator_process.mark("clean")
+    return novalink_simulator_process
+
+
 @pytest.fixture
 def novalink(novalink_simulator):
     """The NovaLink simulator as new: world reset, no rules, empty journal."""

@@ -30,7 +30,7 @@ if typing.TYPE_CHECKING:
 
 _T = typing.TypeVar("_T", bound="handle.Simulator")
 # The mark that a test may set is another one.
-_NEW = "as new"
+AS_NEW = "as new"
 
 
 def as_new(simulator: _T) -> collections.abc.Iterator[_T]:
@@ -40,7 +40,7 @@ def as_new(simulator: _T) -> collections.abc.Iterator[_T]:
     """
     simulator.latency("none")
     simulator.clock(rate=1.0)
-    simulator.reset(_NEW)
+    simulator.reset(AS_NEW)
     simulator.mark()
     yield simulator
     # What a rule still holds must not keep the test's threads.
@@ -50,7 +50,7 @@ def as_new(simulator: _T) -> collections.abc.Iterator[_T]:
 def running(simulator: _T) -> collections.abc.Iterator[_T]:
     """Start a simulator, mark its world ``as new``, and end it."""
     with simulator:
-        simulator.mark(_NEW)
+        simulator.mark(AS_NEW)
         yield simulator
 
 
