@@ -39,9 +39,10 @@ def of(
         hypervisor_os=found.get("hypervisor_os"),
         uptime=found.get("uptime"),
         config_drive=bool(instance.config_drive),
-        num_cpus=found.get("num_cpus", instance.flavor.vcpus),
-        num_disks=found.get("num_disks", 0),
     )
+    # Set to 0 by the constructor, whatever it is given.
+    result.num_cpus = found.get("num_cpus", instance.flavor.vcpus)
+    result.num_disks = found.get("num_disks", 0)
     for mac in found.get("nics", ()):
         result.add_nic(mac_address=mac)
     result.memory_details = objects.MemoryDiagnostics(

@@ -22,14 +22,16 @@ from ibmvirt.common import driver as driver_module
 from tests.support import memory_backend, nova_objects
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture
 def configuration():
     """Nova's options with their defaults, whatever this host's files say."""
     nova.conf.CONF([], project="nova", default_config_files=[], default_config_dirs=[])
+    yield nova.conf.CONF
+    nova.conf.CONF.reset()
 
 
 @pytest.fixture
-def glance(monkeypatch):
+def glance(monkeypatch, configuration):
     service = nova_objects.Glance()
     monkeypatch.setattr("nova.image.glance.API", service)
     # Nova's metadata asks Neutron for them.

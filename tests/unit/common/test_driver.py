@@ -1,0 +1,282 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""What Nova asks of an existing server and of the node."""
+
+from __future__ import annotations
+
+import pytest
+from nova import exception as nova
+from nova.compute import power_state, provider_tree, task_states
+from nova.virt import fake
+
+from ibmvirt.common import exceptions
+from tests.support import memory_backend, nova_objects
+
+CONNECTION = {
+    "driver_volume_type": "fibre_channel",
+    "data": {"volume_id": "vol-1", "target_lun": 1},
+    "serial": "vol-1",
+}
+
+
+@pytest.fixture
+def server(spawn):
+    return spawn()
+
+
+@pytest.fixture
+def guest(world, server):
+    return world.guests[server.uuid]
+
+
+@pytest.fixture
+def request_():
+    return nova_objects.request()
+
+
+@pytest.fixture
+def least(glance, fast_clock):
+    """A driver whose platform has nothing that it need not have."""
+    return memory_backend.LeastDriver(fake.FakeVirtAPI())
+
+
+class TestPower:
+    def test_off_and_on(self, driver, server, guest, request_):
+        driver.power_off(server, timeout=60, retry_interval=10)
+        assert guest.state == power_state.SHUTDOWN
+        driver.power_on(request_, server, None)
+        assert guest.state == power_state.RUNNING
+
+    @pytest.mark.parametrize(("kind", "call"), [("SOFT", "restart"), ("HARD", "reset")])
+    def test_reboot(self, driver, server, world, request_, kind, call):
+        driver.reboot(request_, server, None, kind)
+        assert call in world.calls
+
+    def test_pause(self, driver, server, guest):
+        driver.pause(server)
+        assert driver.get_info(server).state == power_state.PAUSED
+        driver.unpause(server)
+        assert guest.state == power_state.RUNNING
+
+    def test_a_running_server_stays_when_the_host_boots(
+        self, driver, server, world, request_
+    ):
+        world.calls.clear()
+        driver.resume_state_on_host_boot(request_, server, None, None)
+        assert "power_on" not in world.calls
+        driver.power_off(server)
+        driver.resume_state_on_host_boot(request_, server, None, None)
+        assert "power_on" in world.calls
+
+    def test_crash_dump(self, driver, server, world):
+        driver.trigger_crash_dump(server)
+        assert "crash_dump" in world.calls
+
+    def test_a_server_that_is_gone(self, driver):
+        for call in (driver.get_info, driver.power_off, driver.pause):
+            with pytest.raises(nova.InstanceNotFound):
+                call(nova_objects.instance())
+
+    def test_a_hypervisor_that_does_not_answer(self, driver, server, world):
+        error = exceptions.HypervisorUnavailable("ask", "no answer")
+        world.faults["state"] = ("before", error)
+        with pytest.raises(nova.HypervisorUnavailable, match="no answer"):
+            driver.get_info(server)
+
+
+class TestVolumes:
+    def test_attach_extend_detach(self, driver, server, guest, request_):
+        driver.attach_volume(request_, CONNECTION, server, "/dev/sdb")
+        assert guest.volumes["vol-1"].device == "/dev/sdb"
+        driver.extend_volume(request_, CONNECTION, server, 2 << 30)
+        assert guest.volumes["vol-1"][1] == 2 << 30
+        driver.detach_volume(request_, CONNECTION, server, "/dev/sdb")
+        assert not guest.volumes
+
+    def test_a_failed_attach_is_taken_back(
+        self, driver, server, guest, world, request_
+    ):
+        error = exceptions.HypervisorError("map it", "it says no")
+        world.faults["attach"] = ("after", error)
+        with pytest.raises(exceptions.HypervisorError) as caught:
+            driver.attach_volume(request_, CONNECTION, server, "/dev/sdb")
+        assert caught.value is error
+        assert not guest.volumes
+
+    def test_what_is_wrong_is_refused_before_any_call(
+        self, driver, server, world, request_
+    ):
+        world.calls.clear()
+        wrong = {"driver_volume_type": "unknown", "data": {}}
+        for info in (wrong, {"data": {}}, None):
+            with pytest.raises(exceptions.InvalidRequest):
+                driver.attach_volume(request_, info, server, "/dev/sdb")
+        with pytest.raises(NotImplementedError, match="encrypted"):
+            driver.attach_volume(
+                request_, CONNECTION, server, "/dev/sdb", encryption={"x": 1}
+            )
+        assert not world.calls
+
+    def test_detach_from_a_server_that_is_gone(self, driver, request_):
+        driver.detach_volume(request_, CONNECTION, nova_objects.instance(), "/dev/sdb")
+
+
+class TestNetworks:
+    def test_attach_and_detach(self, driver, server, guest, request_):
+        second = nova_objects.port(2)
+        driver.attach_interface(request_, server, None, second)
+        assert second["id"] in guest.ports
+        driver.detach_interface(request_, server, second)
+        assert second["id"] not in guest.ports
+
+    def test_a_failed_attach_is_taken_back(
+        self, driver, server, guest, world, request_
+    ):
+        world.faults["plug"] = ("after", exceptions.HypervisorError("plug", "no"))
+        second = nova_objects.port(2)
+        with pytest.raises(exceptions.HypervisorError):
+            driver.attach_interface(request_, server, None, second)
+        assert second["id"] not in guest.ports
+
+    def test_plug_at_service_start(self, driver, server, guest):
+        guest.ports.clear()
+        driver.plug_vifs(server, nova_objects.ports())
+        assert guest.ports
+        driver.unplug_vifs(server, nova_objects.ports())
+        assert not guest.ports
+
+    def test_plug_of_a_server_that_is_not_there(self, driver):
+        driver.plug_vifs(nova_objects.instance(), nova_objects.ports())
+
+
+class TestImages:
+    def test_snapshot(self, driver, server, glance, request_):
+        states = []
+        driver.snapshot(
+            request_, server, "image-1", lambda **s: states.append(s["task_state"])
+        )
+        metadata, content = glance.uploaded["image-1"]
+        assert content.endswith(server.uuid.encode())
+        assert metadata["properties"] == {"from": "memory"}
+        assert metadata["disk_format"] == "raw"
+        assert states == [task_states.IMAGE_PENDING_UPLOAD, task_states.IMAGE_UPLOADING]
+
+    def test_a_failed_upload_releases_the_disk(
+        self, driver, server, glance, world, request_
+    ):
+        glance.error = nova.ImageNotAuthorized(image_id="image-1")
+        with pytest.raises(exceptions.ImageTransferFailed, match="image-1"):
+            driver.snapshot(request_, server, "image-1", lambda **_s: None)
+        assert "release" in world.calls
+
+    def test_the_cache_keeps_what_is_used(self, driver, server, world, request_):
+        world.images["old"] = b""
+        driver.manage_image_cache(request_, [server])
+        assert set(world.images) == {nova_objects.IMAGE_ID}
+
+
+class TestNode:
+    def test_lists(self, driver, server):
+        assert driver.list_instances() == [server.name]
+        assert driver.list_instance_uuids() == [server.uuid]
+        assert driver.get_num_instances() == 1
+        assert driver.instance_exists(server)
+
+    def test_the_node_has_one_uuid(self, driver, tmp_path, monkeypatch):
+        uuid = "4f8a7e0c-30de-45f5-a9f8-a1ffd1d6a001"
+        monkeypatch.setattr("nova.virt.node.get_local_node_uuid", lambda: uuid)
+        assert driver.get_nodenames_by_uuid() == {uuid: "memory-1"}
+        assert driver.get_available_nodes() == ["memory-1"]
+        found = driver.get_available_resource("memory-1")
+        assert found["uuid"] == uuid
+        assert found["hypervisor_hostname"] == "memory-1"
+        assert found["memory_mb"] == 16384
+
+    def test_inventory_and_traits(self, driver):
+        tree = provider_tree.ProviderTree()
+        tree.new_root("memory-1", "4f8a7e0c-30de-45f5-a9f8-a1ffd1d6a001")
+        driver.update_provider_tree(tree, "memory-1")
+        data = tree.data("memory-1")
+        assert data.inventory["VCPU"]["total"] == 8
+        assert data.inventory["MEMORY_MB"]["reserved"] == 1024
+        assert data.inventory["DISK_GB"]["total"] == 1000
+        assert "CUSTOM_MEMORY_WEIGHT" in data.traits
+
+    def test_a_sharing_provider_gives_the_disk(self, driver):
+        tree = provider_tree.ProviderTree()
+        tree.new_root("memory-1", "4f8a7e0c-30de-45f5-a9f8-a1ffd1d6a001")
+        tree.new_root("pool", "4f8a7e0c-30de-45f5-a9f8-a1ffd1d6a002")
+        tree.update_traits("pool", ["MISC_SHARES_VIA_AGGREGATE"])
+        tree.update_inventory("pool", {"DISK_GB": {"total": 5000}})
+        for name in ("memory-1", "pool"):
+            tree.update_aggregates(name, ["4f8a7e0c-30de-45f5-a9f8-a1ffd1d6a003"])
+        driver.update_provider_tree(tree, "memory-1")
+        assert "DISK_GB" not in tree.data("memory-1").inventory
+
+    def test_diagnostics(self, driver, server):
+        found = driver.get_instance_diagnostics(server)
+        assert found.uptime == 12
+        assert (found.num_cpus, found.num_disks, found.num_nics) == (2, 1, 1)
+        assert found.nic_details[0].mac_address == "fa:16:3e:00:00:01"
+        assert found.memory_details.maximum == 512
+        assert driver.get_diagnostics(server)["uptime"] == 12
+
+    def test_console(self, driver, server, request_):
+        assert server.name in driver.get_console_output(request_, server)
+
+
+class TestLeast:
+    """What a platform does not have is refused by name."""
+
+    def test_capabilities(self, driver, least):
+        for name in (
+            "has_imagecache", "supports_attach_interface", "supports_extend_volume",
+            "supports_multiattach", "supports_image_type_qcow2",
+        ):  # fmt: skip
+            assert driver.capabilities[name], name
+            assert not least.capabilities[name], name
+        assert least.capabilities["supports_image_type_raw"]
+        assert "COMPUTE_IMAGE_TYPE_QCOW2" in driver.capabilities_as_traits()
+
+    def test_refusals_name_the_operation(self, least, request_):
+        server = nova_objects.instance()
+        calls = {
+            "pause": lambda: least.pause(server),
+            "unpause": lambda: least.unpause(server),
+            "crash dump": lambda: least.trigger_crash_dump(server),
+            "console log": lambda: least.get_console_output(request_, server),
+            "attach a volume": lambda: least.attach_volume(
+                request_, CONNECTION, server, "/dev/sdb"
+            ),
+            "attach an interface": lambda: least.attach_interface(
+                request_, server, None, nova_objects.port()
+            ),
+            "snapshot": lambda: least.snapshot(
+                request_, server, "i", lambda **_s: None
+            ),
+        }
+        for what, call in calls.items():
+            with pytest.raises(NotImplementedError, match=what):
+                call()
+        assert not least.world.calls
+
+    def test_a_build_with_a_volume_is_not_tried_elsewhere(self, least, request_):
+        from tests.unit.common import test_spawn
+
+        with pytest.raises(nova.BuildAbortException, match="volumes"):
+            least.spawn(
+                request_, nova_objects.instance(), nova_objects.image_meta(), [], None,
+                {}, network_info=None, block_device_info=test_spawn.BOOT_VOLUME,
+            )  # fmt: skip
+        assert not least.world.calls
