@@ -100,6 +100,7 @@ class World:
         self._collections: dict[str, Collection] = {}
         self._marks: dict[str, dict[str, dict[str, typing.Any]]] = {}
         self._depth = 0
+        self._to_do: list[collections.abc.Callable[[], None]] = []
         self._actions: dict[str, Action] = {}
         self._checks: list[collections.abc.Callable[[], list[str]]] = []
         self._after_reset: list[collections.abc.Callable[[], None]] = []
@@ -155,16 +156,30 @@ class World:
                 self._depth = 0
                 for found in self._collections.values():
                     found.end(commit=done)
+                actions, self._to_do = self._to_do, []
+            for action in actions:
+                action()
+
+    def on_commit(self, action: collections.abc.Callable[[], None]) -> None:
+        """Run when the transaction has ended well and all can see it; outside
+        of one, at once. To tell others of what they can read now."""
+        with self.lock:
+            if self._depth:
+                self._to_do.append(action)
+                return
+        action()
 
     @contextlib.contextmanager
     def _savepoint(self) -> collections.abc.Iterator[None]:
         saved = [(c, c.save()) for c in self._collections.values()]
+        to_do = len(self._to_do)
         self._depth += 1
         try:
             yield
         except BaseException:
             for found, values in saved:
                 found.back_to(values)
+            del self._to_do[to_do:]
             raise
         finally:
             self._depth -= 1

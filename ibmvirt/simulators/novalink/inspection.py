@@ -45,7 +45,7 @@ def disk(fabric: store.Fabric, name: str) -> http.Response:
 
 
 def _blob(fabric: store.Fabric, name: str) -> str:
-    for item in fabric.shared.values():
+    for item in fabric.shared.current().values():
         if item.type == "LogicalUnit" and name in (
             item.value("UnitName"),
             item.value("UniqueDeviceID"),

@@ -130,9 +130,10 @@ class Fabric:
 
     def next_number(self, name: str, start: int = 1) -> int:
         """Numbers that never come back."""
-        number = self.counters.get(name, start)
-        self.counters[name] = number + 1
-        return int(number)
+        with self.world.lock:
+            number = self.counters.get(name, start)
+            self.counters[name] = number + 1
+            return int(number)
 
 
 # Types that all systems of the fabric see.
@@ -168,7 +169,7 @@ class System:
         return found
 
     def find(self, kind: str, uuid: str) -> SimObject | None:
-        collection = self.home(kind)
+        collection = self.home(kind).current()
         found = collection.get(f"{kind}/{uuid}")
         if found is None:
             # Partition ids are sent in either case.
@@ -181,7 +182,7 @@ class System:
         prefix = f"{kind}/"
         return [
             item
-            for key, item in list(self.home(kind).items())
+            for key, item in self.home(kind).current().items()
             if key.startswith(prefix) and (parent is None or item.parent == parent)
         ]
 
@@ -234,7 +235,7 @@ class System:
             xml.stamp(element, identity, created)
         item = SimObject(kind, identity, parent, element, created, blob)
         self.home(kind)[item.key] = item
-        self.on_change("ADD_URI", item, "")
+        self._tell("ADD_URI", item, "")
         return item
 
     def replace(
@@ -244,12 +245,17 @@ class System:
         as what follows from a change of another object is (assumed)."""
         self.home(item.type)[item.key] = item
         if not quiet:
-            self.on_change("MODIFY_URI", item, detail)
+            self._tell("MODIFY_URI", item, detail)
         return item
 
     def discard(self, item: SimObject) -> None:
         del self.home(item.type)[item.key]
-        self.on_change("DELETE_URI", item, "")
+        self._tell("DELETE_URI", item, "")
+
+    def _tell(self, what: str, item: SimObject, detail: str) -> None:
+        """Subscribers hear of it when they can read it."""
+        world = self.fabric.world
+        world.on_commit(lambda: self.on_change(what, item, detail))
 
     # -- slots --------------------------------------------------------------
 

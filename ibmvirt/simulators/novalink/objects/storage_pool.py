@@ -70,8 +70,7 @@ def _units(system: store.System, pool: store.SimObject) -> list[store.SimObject]
     """The logical units of all tiers; those of a pool without tiers (older
     firmware) belong to the pool."""
     homes = [pool.key, *(tier.key for tier in system.all("Tier", pool.key))]
-    with system.lock:
-        return [unit for home in homes for unit in system.all("LogicalUnit", home)]
+    return [unit for home in homes for unit in system.all("LogicalUnit", home)]
 
 
 @base.register
