@@ -107,6 +107,11 @@ class Step(task.Task):
         self._context = contextvars.copy_context()
         self.run: Run | None = None
 
+    @property
+    def reverts(self) -> bool:
+        """Whether a failure of a later step undoes this one."""
+        return self._revert is not None
+
     def bind(self, run: Run) -> None:
         """Make the step a part of a run, in the calling thread's context."""
         self.run = run

@@ -1,0 +1,134 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""The engine, its steps and their drawing."""
+
+from __future__ import annotations
+
+import pathlib
+import threading
+
+import pytest
+from taskflow.patterns import graph_flow, linear_flow
+
+from ibmvirt.common import context, engine, exceptions, render, step
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+def test_the_page_in_the_documentation_is_what_the_code_draws():
+    assert (ROOT / "docs/contributor/flows.rst").read_text() == render.page()
+
+
+def test_values_pass_from_step_to_step():
+    flow = graph_flow.Flow("sum").add(
+        step.Step("one", lambda: 1, provides="a"),
+        step.Step("two", lambda: 2, provides="b"),
+        step.Step("both", lambda a, b: a + b, requires=["a", "b"], provides="c"),
+    )
+    assert engine.run(flow)["c"] == 3
+
+
+def test_independent_steps_run_at_once():
+    barrier = threading.Barrier(3, timeout=20)
+    flow = graph_flow.Flow("wide").add(
+        *(step.Step(name, lambda: barrier.wait() and None) for name in "abc")
+    )
+    engine.run(flow)
+
+
+def test_the_operation_reaches_every_thread():
+    seen = []
+    flow = graph_flow.Flow("wide").add(
+        *(
+            step.Step(n, lambda: seen.append(context.current_memento()))
+            for n in ("a", "b")
+        )
+    )
+    with context.operation(context.Operation("spawn", "u")):
+        engine.run(flow)
+    assert seen == ["spawn:u", "spawn:u"]
+
+
+def test_the_first_error_is_raised_as_it_was_and_all_is_reverted_backwards():
+    undone = []
+    error = exceptions.HypervisorError("do it", "no")
+
+    def fail():
+        raise error
+
+    flow = linear_flow.Flow("line").add(
+        step.Step("a", lambda: "A", revert=lambda result: undone.append(result)),
+        step.Step("b", lambda: "B", revert=lambda result: undone.append(result)),
+        step.Step("c", fail, revert=lambda result: undone.append(("c", result))),
+        step.Step("d", lambda: None, revert=lambda result: undone.append("d")),
+    )
+    with pytest.raises(exceptions.HypervisorError) as caught:
+        engine.run(flow)
+    assert caught.value is error
+    # The failed one too: it may have happened in half.
+    assert undone == [("c", None), "B", "A"]
+
+
+def test_a_revert_that_fails_does_not_stop_the_others():
+    undone = []
+
+    def fail(result=None):
+        raise exceptions.HypervisorError("do it", "no")
+
+    flow = linear_flow.Flow("line").add(
+        step.Step("a", lambda: 1, revert=lambda result: undone.append("a")),
+        step.Step("b", lambda: 1, revert=fail),
+        step.Step("c", fail),
+    )
+    with pytest.raises(exceptions.HypervisorError):
+        engine.run(flow)
+    assert undone == ["a"]
+
+
+def test_listeners_hear_of_every_step():
+    records = []
+
+    def fail():
+        raise exceptions.HypervisorError("do it", "no")
+
+    engine.add_listener(records.append)
+    try:
+        flow = linear_flow.Flow("line").add(
+            step.Step("a", lambda: 1, revert=lambda result: None),
+            step.Step("b", fail),
+        )
+        with pytest.raises(exceptions.HypervisorError):
+            engine.run(flow)
+    finally:
+        engine.remove_listener(records.append)
+    assert [(r.step, r.event) for r in records] == [
+        ("a", "started"), ("a", "done"), ("b", "started"), ("b", "failed"),
+        ("a", "reverted"),
+    ]  # fmt: skip
+    assert "no" in records[3].error
+
+
+def test_threads_are_joined():
+    before = threading.active_count()
+    flow = graph_flow.Flow("wide").add(*(step.Step(n, lambda: None) for n in "abc"))
+    engine.run(flow)
+    assert threading.active_count() == before
+
+
+def test_an_error_of_no_kind_of_ours_comes_through():
+    def fail():
+        raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        engine.run(linear_flow.Flow("line").add(step.Step("a", fail)))
