@@ -23,7 +23,7 @@ ports ``fcs0`` and ``fcs1``, and LUNs that are ``hdisk1`` ... everywhere.
 
 from __future__ import annotations
 
-from ibmvirt.simulators.novalink import generator_vios, store
+from ibmvirt.simulators.novalink import generator_vios, luns, store
 from ibmvirt.simulators.novalink.generator_options import Options, fixed_uuid
 from ibmvirt.simulators.novalink.objects import (
     base,
@@ -45,6 +45,7 @@ def populate(fabric: store.Fabric, options: Options) -> None:
     with fabric.world.transaction():
         for index, system in enumerate(fabric.systems):
             _system(system, index, options)
+        luns.generate(fabric, options.luns)
         if options.ssp:
             _pool(fabric, options)
         for system in fabric.systems:

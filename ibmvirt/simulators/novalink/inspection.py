@@ -17,7 +17,7 @@ from __future__ import annotations
 import typing
 
 from ibmvirt.simulators.core import admin, http
-from ibmvirt.simulators.novalink import store
+from ibmvirt.simulators.novalink import luns, store
 from ibmvirt.simulators.novalink.objects import scsi_mapping, volume_group
 from ibmvirt.simulators.novalink.schema import xml
 
@@ -26,6 +26,11 @@ def add_routes(control: admin.Admin, fabric: store.Fabric) -> None:
     control.route("GET", "disks/([^/]+)", lambda name, *_q: disk(fabric, name))
     control.route("GET", "guests/([^/]+)", lambda name, *_q: guest(fabric, name))
     control.route("GET", "guests", lambda *_q: guests(fabric))
+    control.route(
+        "GET", "luns", lambda *_q: [luns.describe(one) for one in luns.all_of(fabric)]
+    )
+    control.route("POST", "luns", lambda body: luns.describe(luns.add(fabric, body)))
+    control.route("DELETE", r"luns/(\d+)", lambda n, *_q: luns.remove(fabric, n))
 
 
 def disk(fabric: store.Fabric, name: str) -> http.Response:

@@ -39,6 +39,10 @@ Results = collections.abc.Sequence[tuple[str, str]]
 class JobFailed(Exception):
     """The operation ran and failed; the text is the job's message."""
 
+    def __init__(self, message: str, results: Results = ()) -> None:
+        super().__init__(message)
+        self.results = results
+
 
 @dataclasses.dataclass
 class Job:
@@ -165,7 +169,7 @@ class Jobs:
                         self._system, self._system.get(kind, uuid), job.parameters
                     )
             except JobFailed as error:
-                status, message = FAILED, str(error)
+                status, message, results = FAILED, str(error), error.results
             except Refusal as error:
                 status, message = FAILED, error.message
             after = self._strike(job, record, "after")
@@ -227,6 +231,9 @@ class Jobs:
         with self._lock:
             self._jobs.clear()
 
+    def _request_url(self, job: Job) -> str:
+        return self._system.url(*job.target.split("/"), "do", job.operation)
+
     def render(self, job: Job) -> bytes:
         """The JobResponse (captured: job_response_completed_ok.txt)."""
         leaf, node = xml.leaf, xml.node
@@ -252,7 +259,7 @@ class Jobs:
             )
         response = node(
             "JobResponse",
-            leaf("RequestURL", self._system.url(job.group, "do"), "ROR", ns=xml.WEB),
+            leaf("RequestURL", self._request_url(job), "ROR", ns=xml.WEB),
             leaf("JobID", job.id, "ROR", ns=xml.WEB),
             leaf("TimeStarted", 0, "ROR", ns=xml.WEB),
             leaf("TimeCompleted", 0, "ROR", ns=xml.WEB),

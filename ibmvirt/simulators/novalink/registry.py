@@ -31,7 +31,7 @@ _NOUNS = (
     "mapping_effects",
     "processor_pool",
 )
-_OPERATIONS = ("power", "host")
+_OPERATIONS = ("power", "host", "storage", "migrate")
 
 
 def load() -> None:

@@ -126,6 +126,8 @@ class Fabric:
             "shared", world.KEPT, describe, is_finished_image
         )
         self.counters = self.world.collection("counters", world.COUNTER)
+        # LUNs of the storage area network and iSCSI targets.
+        self.luns = self.world.collection("luns", world.KEPT, dataclasses.asdict)
         self.systems: list[System] = []
 
     def next_number(self, name: str, start: int = 1) -> int:
@@ -154,6 +156,8 @@ class System:
         self.objects = fabric.world.collection(f"system/{name}", world.KEPT, describe)
         self.lock = fabric.world.lock
         self.on_change: typing.Callable[[str, SimObject, str], None] = _ignore
+        # What ends the console of a partition.
+        self.close_console: list[typing.Callable[[SimObject], None]] = []
         self._created = itertools.count(1_700_000_000_000)
 
     # -- reading ----------------------------------------------------------

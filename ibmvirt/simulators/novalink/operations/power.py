@@ -14,13 +14,26 @@
 
 from __future__ import annotations
 
+import threading
+
 from ibmvirt.simulators.novalink import jobs, store
-from ibmvirt.simulators.novalink.objects import partition
+from ibmvirt.simulators.novalink.objects import backing, base, partition, scsi_mapping
 from ibmvirt.simulators.novalink.schema import xml
 
 KINDS = ("LogicalPartition", "VirtualIOServer")
 # Names of power operations (documented: pypowervm power_opts).
-_OS, _VSP, _DUMP = "osshutdown", "shutdown", "dumprestart"
+_OS, _VSP = "osshutdown", "shutdown"
+_DUMPS = ("dumprestart", "dumpretry")
+_BOOT_MODES = {
+    "norm": "Normal",
+    "sms": "System_Management_Services",
+    "of": "Open_Firmware",
+    "dd": "Diagnostic_Default_Boot_List",
+    "ds": "Diagnostic_Stored_Boot_List",
+    "pbl": "Normal",
+}
+_KEYLOCKS = {"norm": "normal", "normal": "normal", "manual": "manual"}
+_STOPS_AT_FIRMWARE = ("Open_Firmware", "System_Management_Services")
 
 
 def _move(
@@ -30,16 +43,16 @@ def _move(
     return system.replace(moved, "PartitionState,ReferenceCode,RMCState")
 
 
-def _to_running(system: store.System, item: store.SimObject) -> None:
+def _to_running(system: store.System, item: store.SimObject, mode: str) -> None:
     """Off to running, through its intermediate states (captured)."""
     item = _move(system, item, partition.STARTING, "inactive", "CA000040")
-    rmc = "active" if _has_rmc(system) else "inactive"
-    if item.value("BootMode") == "Open_Firmware":
+    if mode in _STOPS_AT_FIRMWARE:
         _move(system, item, partition.OPEN_FIRMWARE, "inactive", "AA00E1A9")
         return
     item = _move(system, item, partition.RUNNING, "inactive", "")
-    if rmc == "active" and item.value("PartitionType") != "OS400":
-        _move(system, item, partition.RUNNING, rmc, "")
+    if _has_rmc(system) and item.value("PartitionType") != "OS400":
+        item = _move(system, item, partition.RUNNING, "busy", "")
+        _move(system, item, partition.RUNNING, "active", "")
 
 
 def _has_rmc(system: store.System) -> bool:
@@ -51,28 +64,81 @@ def _to_off(system: store.System, item: store.SimObject) -> store.SimObject:
     return _move(system, item, partition.OFF, "none", "00000000")
 
 
+def _choice(parameters: jobs.Parameters, name: str, known: dict[str, str]) -> str:
+    """The value of a parameter in the words of the partition, '' without it."""
+    given = parameters.get(name, "")
+    if given and given not in known:
+        raise jobs.JobFailed(f"HSCL0DB6 The {name} {given} is not valid.")
+    return known.get(given, "")
+
+
 @jobs.operation("PowerOn", *KINDS)
 def power_on(
     system: store.System, item: store.SimObject, parameters: jobs.Parameters
 ) -> jobs.Results:
     """Documented: an active partition answers HSCL3681."""
+    mode = _choice(parameters, "bootmode", _BOOT_MODES)
+    keylock = _choice(parameters, "keylock", _KEYLOCKS)
+    element = xml.copy_of(item.element)
+    if keylock:
+        xml.put(element, "KeylockPosition", keylock, partition.ORDER)
+    if parameters.get("OperationType") == "changeKeylock":
+        # The one thing that PowerOn does to an IBM i partition that runs.
+        system.replace(item.changed(element), "KeylockPosition")
+        return ()
     if item.value("PartitionState") != partition.OFF:
         raise jobs.JobFailed(
             f"HSCL3681 The partition {item.value('PartitionName')} is not in a "
             "state in which it can be activated."
         )
-    mode = {
-        "of": "Open_Firmware",
-        "sms": "System_Management_Services",
-        "norm": "Normal",
-    }.get(parameters.get("bootmode", ""))
-    element = xml.copy_of(item.element)
-    if mode is not None:
+    if mode:
         xml.put(element, "BootMode", mode, partition.ORDER)
-    if parameters.get("keylock"):
-        xml.put(element, "KeylockPosition", parameters["keylock"], partition.ORDER)
-    _to_running(system, item.changed(element))
+    _to_running(system, item.changed(element), mode or item.value("BootMode"))
+    if parameters.get("remove_optical_name"):
+        _remove_later(system, item, parameters)
     return ()
+
+
+def _remove_later(
+    system: store.System, item: store.SimObject, parameters: jobs.Parameters
+) -> None:
+    """Unmap a medium some minutes after the start (documented)."""
+    try:
+        minutes = float(parameters.get("remove_optical_time") or 0)
+    except ValueError:
+        raise jobs.JobFailed(
+            "HSCL0DB7 The remove_optical_time is not a number."
+        ) from None
+    name = parameters["remove_optical_name"]
+
+    def run() -> None:
+        system.fabric.instruments.clock.sleep(minutes * 60)
+        with system.fabric.world.transaction():
+            found = system.find(item.type, item.uuid)
+            # A reset may have brought an older or another partition.
+            if found is not None and found.created == item.created:
+                _unmap(system, found, name)
+
+    threading.Thread(target=run, name=f"remove {name}", daemon=True).start()
+
+
+def _unmap(system: store.System, item: store.SimObject, name: str) -> None:
+    number = item.value("PartitionID")
+    for vios in system.all("VirtualIOServer"):
+        element = xml.copy_of(vios.element)
+        for mapping in xml.findall(element, scsi_mapping.PATH):
+            storage = backing.storage_of(mapping)
+            home = mapping.getparent()
+            if (
+                home is not None
+                and storage is not None
+                and xml.value(storage, "MediaName") == name
+                and xml.value(mapping, "ClientAdapter/LocalPartitionID") == number
+            ):
+                home.remove(mapping)
+                noun = base.noun_of("VirtualIOServer")
+                noun.update(system, vios, element, frozenset({"ViosSCSIMapping"}))
+                return
 
 
 @jobs.operation("PowerOff", *KINDS)
@@ -80,12 +146,12 @@ def power_off(
     system: store.System, item: store.SimObject, parameters: jobs.Parameters
 ) -> jobs.Results:
     """Documented: one that is off answers HSCL1558, one whose system cannot
-    be asked HSCL0DB4."""
+    be asked HSCL0DB4. ``immediate`` makes no difference to the result."""
     name = item.value("PartitionName")
     if item.value("PartitionState") == partition.OFF:
         raise jobs.JobFailed(f"HSCL1558 The partition {name} is powered off.")
     kind = parameters.get("operation", _VSP)
-    if kind not in (_OS, _VSP, _DUMP, "dumpretry"):
+    if kind not in (_OS, _VSP, *_DUMPS):
         raise jobs.JobFailed(f"HSCL0DB5 The operation {kind} is not valid.")
     if kind == _OS and item.value("ResourceMonitoringControlState") != "active":
         raise jobs.JobFailed(
@@ -93,8 +159,8 @@ def power_off(
             "RMC connection is not active."
         )
     stopped = _to_off(system, item)
-    if kind == _DUMP or parameters.get("restart") == "true":
-        _to_running(system, stopped)
+    if kind in _DUMPS or parameters.get("restart") == "true":
+        _to_running(system, stopped, stopped.value("BootMode"))
     return ()
 
 
@@ -102,5 +168,7 @@ def power_off(
 def close_vterm(
     system: store.System, item: store.SimObject, parameters: jobs.Parameters
 ) -> jobs.Results:
-    """Nothing is open here that would have to be closed."""
+    """Closes the console of a partition, if it is open."""
+    for action in system.close_console:
+        action(item)
     return (("returnCode", "0"),)
