@@ -15,23 +15,30 @@
 from __future__ import annotations
 
 from ibmvirt.simulators.novalink import jobs, store
-from ibmvirt.simulators.novalink.objects import fc_mapping
+from ibmvirt.simulators.novalink.objects import fc_mapping, usage
+
+# Assumed.
+_MOST_PAIRS = 128
 
 
 @jobs.operation("QueryReservedMemoryRequiredForPartition", "ManagedSystem")
 def query_reserved_memory(
     system: store.System, item: store.SimObject, parameters: jobs.Parameters
 ) -> jobs.Results:
-    """MiB that the hypervisor takes for a partition (assumed: 1/64 of its
-    largest memory, at least one block)."""
+    """MiB that a partition needs together with what the hypervisor takes for
+    it (documented), which is 1/64 of its largest memory and at least one block
+    (assumed)."""
     try:
+        desired = int(float(parameters["DesiredMemory"]))
         most = int(float(parameters["MaximumMemory"]))
-    except (KeyError, ValueError):
-        raise jobs.JobFailed("HSCL0390 MaximumMemory is missing.") from None
-    required = max(256, most // 64)
+    except KeyError as error:
+        raise jobs.JobFailed(f"HSCL0390 {error.args[0]} is missing.") from None
+    except ValueError:
+        raise jobs.JobFailed("HSCL0390 A memory size is not a number.") from None
+    required = desired + max(256, most // 64)
     return (
         ("RequiredMemory", str(required)),
-        ("CurrentAvailableSystemMemory", str(most)),
+        ("CurrentAvailableSystemMemory", str(usage.free(system)[0])),
     )
 
 
@@ -40,5 +47,12 @@ def get_next_wwpns(
     system: store.System, item: store.SimObject, parameters: jobs.Parameters
 ) -> jobs.Results:
     """Fresh pairs of WWPNs; ``numberPairsRequested`` of them (documented)."""
-    count = int(parameters.get("numberPairsRequested", "1"))
+    try:
+        count = int(parameters.get("numberPairsRequested", "1"))
+    except ValueError:
+        count = 0
+    if not 0 < count <= _MOST_PAIRS:
+        raise jobs.JobFailed(
+            f"HSCL0C11 numberPairsRequested must be 1 to {_MOST_PAIRS}."
+        )
     return (("wwpnList", ",".join(fc_mapping.next_wwpns(system, count * 2))),)

@@ -28,9 +28,9 @@ _BOOT_MODES = {
     "norm": "Normal",
     "sms": "System_Management_Services",
     "of": "Open_Firmware",
-    "dd": "Diagnostic_Default_Boot_List",
-    "ds": "Diagnostic_Stored_Boot_List",
-    "pbl": "Normal",
+    "dd": "Diagnostic_With_Default_Boot_List",
+    "ds": "Diagnostic_With_Stored_Boot_List",
+    "pbl": "Petitboot",
 }
 _KEYLOCKS = {"norm": "normal", "normal": "normal", "manual": "manual"}
 _STOPS_AT_FIRMWARE = ("Open_Firmware", "System_Management_Services")
@@ -146,14 +146,18 @@ def power_off(
     system: store.System, item: store.SimObject, parameters: jobs.Parameters
 ) -> jobs.Results:
     """Documented: one that is off answers HSCL1558, one whose system cannot
-    be asked HSCL0DB4. ``immediate`` makes no difference to the result."""
+    be asked HSCL0DB4; IBM i is asked without RMC. ``immediate`` makes no difference to the result."""
     name = item.value("PartitionName")
     if item.value("PartitionState") == partition.OFF:
         raise jobs.JobFailed(f"HSCL1558 The partition {name} is powered off.")
     kind = parameters.get("operation", _VSP)
     if kind not in (_OS, _VSP, *_DUMPS):
         raise jobs.JobFailed(f"HSCL0DB5 The operation {kind} is not valid.")
-    if kind == _OS and item.value("ResourceMonitoringControlState") != "active":
+    if (
+        kind == _OS
+        and item.value("PartitionType") != "OS400"
+        and item.value("ResourceMonitoringControlState") != "active"
+    ):
         raise jobs.JobFailed(
             f"HSCL0DB4 The operating system of {name} cannot be shut down: the "
             "RMC connection is not active."
