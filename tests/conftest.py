@@ -58,3 +58,23 @@ def fast_clock():
     former = clock.use(clock.SystemClock(scale=0.01))
     yield
     clock.use(former)
+
+
+@pytest.fixture(scope="session")
+def zvm_process():
+    """A z/VM with a real Cloud Connector for all tests of this worker."""
+    from ibmvirt.simulators.zvm import ZVMSimulator
+
+    # The Connector sleeps for many seconds at a time: they pass faster here.
+    with ZVMSimulator("--rate", "100") as simulator:
+        simulator.mark("clean")
+        yield simulator
+
+
+@pytest.fixture
+def zvm(zvm_process):
+    """The simulator as new: its world reset, no rules, an empty journal."""
+    zvm_process.reset("clean")
+    zvm_process.mark()
+    yield zvm_process
+    zvm_process.delete_rule()

@@ -1,0 +1,69 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A z/VM backend on a simulator with the real Cloud Connector."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+import types
+
+from ibmvirt import configdrive
+from ibmvirt.simulators.zvm import imagefile
+from ibmvirt.zvm import backend
+from tests.support import driven
+
+RAW = bytes(range(256)) * 4096
+IMAGE_BYTES = imagefile.write(RAW)
+
+
+def drive():
+    """A config drive that a guest takes its host name from."""
+    output = io.BytesIO()
+    meta = b'{"hostname": "small", "uuid": "the-server"}'
+    configdrive.build({"openstack/latest/meta_data.json": meta}, output, time=0)
+    return output.getvalue()
+
+
+@contextlib.contextmanager
+def running(simulator, url=None, **overrides):
+    """A started backend with a state path of its own, ``.state_path``."""
+    options = {
+        "cloud_connector_url": url or simulator.connector_url,
+        "ca_file": None,
+        "token_path": None,
+        "connect_timeout": 5.0,
+        "request_timeout": 60.0,
+        "shared_directory": None,
+        "userid_prefix": "OSV",
+        "grant_vswitch": True,
+        **overrides,
+    }
+    with tempfile.TemporaryDirectory(prefix="zvm-driven-") as state:
+        made = backend.build(types.SimpleNamespace(**options), state, "127.0.0.1")
+        found = driven.Driven(
+            made,
+            simulator,
+            IMAGE_BYTES,
+            image={"properties": {"os_distro": "rhel", "os_version": "9.4"}},
+            vif={"type": "zvm", "physical_network": "default", "mtu": 1450},
+            mac="02:00:00:00",
+            drive=drive(),
+        )
+        found.state_path = state
+        made.host.start(lambda *_args: None)
+        try:
+            yield found
+        finally:
+            made.host.stop()
