@@ -45,7 +45,7 @@ def novalink_process(novalink_simulator_process):
 
 
 @pytest.fixture
-def novalink(novalink_simulator):
+def novalink(novalink_process, novalink_simulator):
     """The NovaLink simulator as new: world reset, no rules, empty journal."""
     return novalink_simulator
 
