@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import argparse
+import collections.abc
 import contextlib
 import importlib
 import logging
@@ -24,7 +25,9 @@ import sys
 
 from ibmvirt.simulators.core import latency, process, worldfile
 
-_PLATFORMS = {
+# Name, module with add_arguments(parser) and run(arguments) -> int, and a text.
+Platforms = collections.abc.Mapping[str, tuple[str, str]]
+PLATFORMS: Platforms = {
     "powervm": ("ibmvirt.simulators.novalink.command", "a NovaLink (PowerVM)"),
     "zvm": ("ibmvirt.simulators.zvm.command", "a z/VM beneath the Cloud Connector"),
 }
@@ -75,18 +78,21 @@ def _rate(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run a simulator until SIGTERM or Ctrl-C."""
+def main(argv: list[str] | None = None, platforms: Platforms = PLATFORMS) -> int:
+    """Run a simulator until SIGTERM or Ctrl-C.
+
+    :returns: 0, or 1 if it could not start; the reason is on standard error.
+    """
     arguments = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(
         prog="ibmvirt-sim",
         description="Simulators of IBM hypervisors for OpenStack and other clients.",
     )
-    platforms = parser.add_subparsers(dest="platform", required=True)
+    subparsers = parser.add_subparsers(dest="platform", required=True)
     modules = {}
-    for name, (module_name, text) in _PLATFORMS.items():
+    for name, (module_name, text) in platforms.items():
         # A platform is imported only when it is asked for, or to show its help.
-        sub = platforms.add_parser(name, help=text, description=f"Simulate {text}.")
+        sub = subparsers.add_parser(name, help=text, description=f"Simulate {text}.")
         if name in arguments[:1]:
             modules[name] = importlib.import_module(module_name)
             _common(sub)

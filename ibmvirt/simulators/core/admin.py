@@ -52,6 +52,7 @@ class Admin:
         self._world = state
         self._blobs = contents
         self._routes: list[tuple[str, re.Pattern[str], Route]] = []
+        instruments.handle(world=lambda effect, _call: state.act(effect))
         self._add_common()
 
     def route(self, verb: str, pattern: str, action: Route) -> None:
@@ -106,7 +107,7 @@ class Admin:
         route("POST", "journal/wait", self._wait_journal)
         route("DELETE", "journal", lambda *_q: inst.journal.clear())
         route("GET", "rules", lambda *_q: inst.rules.export())
-        route("POST", "rules", lambda body: inst.rules.add(body).export())
+        route("POST", "rules", self._add_rule)
         route("DELETE", "rules", lambda *_q: inst.rules.delete())
         route("GET", r"rules/(\d+)", lambda n, *_q: inst.rules.get(int(n)))
         route("DELETE", r"rules/(\d+)", lambda n, *_q: inst.rules.delete(int(n)))
@@ -145,6 +146,14 @@ class Admin:
         given.pop("count", None)
         query = _filter({name: str(value) for name, value in given.items()})
         return self._in.journal.wait(timeout, count=count, done=done, **query)
+
+    def _add_rule(self, body: typing.Any) -> typing.Any:
+        effect = body.get("effect")
+        if isinstance(effect, dict) and effect.get("kind") == "world":
+            known = self._world.actions()
+            if effect.get("action") not in known:
+                raise AdminError(400, f"effect.action: must be one of {known}")
+        return self._in.rules.add(body).export()
 
     def _wait(self, number: str, body: typing.Any) -> typing.Any:
         timeout = _number(body, "timeout", 10)

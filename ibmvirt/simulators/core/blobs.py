@@ -53,12 +53,6 @@ class Blobs:
     def size(self, name: str) -> int:
         return self.path(name).stat().st_size
 
-    def collect(self, used: set[str]) -> None:
-        """Remove the blobs that are not in ``used``."""
-        for path in self._directory.iterdir():
-            if path.name.isalnum() and path.name not in used:
-                path.unlink(missing_ok=True)
-
 
 class Writer:
     """A blob being written; nothing is left if it is not committed."""

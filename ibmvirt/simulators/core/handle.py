@@ -42,6 +42,8 @@ class Simulator:
     """
 
     platform = ""
+    # What is run as ``python -m``.
+    module = "ibmvirt.simulators.cli"
 
     def __init__(self, *arguments: str, timeout: float = 60.0) -> None:
         self._arguments = arguments
@@ -57,7 +59,7 @@ class Simulator:
         command = [
             sys.executable,
             "-m",
-            "ibmvirt.simulators.cli",
+            self.module,
             self.platform,
             "--ready-file",
             str(ready_file),
