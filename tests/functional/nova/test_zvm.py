@@ -1,0 +1,159 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Servers on z/VM through Nova's API and the real Cloud Connector."""
+
+from __future__ import annotations
+
+import base64
+import io
+import time
+import urllib.request
+
+import pytest
+from openstack import exceptions
+
+from ibmvirt import configdrive
+
+
+def boot(nova, name="server", networks=None, **options):
+    return nova.client.compute.create_server(
+        name=name,
+        image_id=nova.image.id,
+        flavor_id=nova.flavor.id,
+        networks=nova.networks[:1] if networks is None else networks,
+        **options,
+    )
+
+
+def wait(nova, server, status="ACTIVE"):
+    return nova.client.compute.wait_for_server(server, status, wait=60, interval=0.2)
+
+
+def delete(nova, server):
+    nova.client.compute.delete_server(server)
+    nova.client.compute.wait_for_delete(server, wait=60, interval=0.2)
+
+
+def guest(nova, server):
+    for found in nova.simulator.admin("GET", "guests"):
+        if found["instance_id"] == server.id:
+            return found
+    return None
+
+
+def settled(nova, server):
+    for _ in range(300):
+        found = nova.client.compute.get_server(server.id)
+        if found.task_state is None:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"{found.task_state} does not end")
+
+
+def test_a_servers_life(zvm_nova):
+    nova = zvm_nova
+    password = base64.b64encode(b"#!/bin/sh\n").decode()
+    server = wait(nova, boot(nova, networks=nova.networks, user_data=password))
+    found = guest(nova, server)
+    assert found["state"] == "on"
+    assert found["hostname"].split(".")[0] == "server"
+    given = {a["addr"] for net in server.addresses.values() for a in net}
+    assert {n["address"] for n in found["networks"]} == given
+    assert all(a["granted"] for a in found["adapters"])
+    url = f"{nova.simulator.admin_url}/sim/guests/{found['name']}/drive"
+    with urllib.request.urlopen(url, timeout=30) as response:
+        drive = response.read()
+    report = configdrive.verify(io.BytesIO(drive))
+    assert report is not None
+    compute = nova.client.compute
+    compute.pause_server(server)
+    wait(nova, server, "PAUSED")
+    assert guest(nova, server)["state"] == "paused"
+    compute.unpause_server(server)
+    wait(nova, server)
+    compute.stop_server(server)
+    wait(nova, server, "SHUTOFF")
+    assert guest(nova, server)["state"] == "off"
+    compute.start_server(server)
+    wait(nova, server)
+    for kind in ("SOFT", "HARD"):
+        compute.reboot_server(server, kind)
+        wait(nova, server)
+    assert "login:" in compute.get_server_console_output(server)["output"]
+    assert compute.get_server_diagnostics(server).hypervisor == "z/VM"
+    delete(nova, server)
+    assert nova.simulator.compare() == []
+    assert list((nova.state / "zvm").rglob("cfgdrive.iso")) == []
+
+
+def test_rebuild(zvm_nova):
+    server = wait(zvm_nova, boot(zvm_nova))
+    zvm_nova.client.compute.rebuild_server(server, image=zvm_nova.image.id)
+    settled(zvm_nova, server)
+    wait(zvm_nova, server)
+    assert guest(zvm_nova, server)["state"] == "on"
+    delete(zvm_nova, server)
+    assert zvm_nova.simulator.compare() == []
+
+
+def test_interfaces_of_a_running_server(zvm_nova):
+    server = wait(zvm_nova, boot(zvm_nova))
+    compute = zvm_nova.client.compute
+    second = zvm_nova.networks[1]["uuid"]
+    port = compute.create_server_interface(server, net_id=second)
+    assert {a["vlan"] for a in guest(zvm_nova, server)["adapters"]} == {101, 102}
+    compute.delete_server_interface(port.port_id, server)
+    for _ in range(100):
+        if {a["vlan"] for a in guest(zvm_nova, server)["adapters"]} == {101}:
+            break
+        time.sleep(0.1)
+    assert {a["vlan"] for a in guest(zvm_nova, server)["adapters"]} == {101}
+    delete(zvm_nova, server)
+    assert zvm_nova.simulator.compare() == []
+
+
+def test_a_build_that_fails_leaves_nothing(zvm_nova):
+    zvm_nova.simulator.rule(
+        match={"layer": "command", "api": "Image_Activate"},
+        count=None,
+        effect={"kind": "refuse", "overall": 8, "rc": 99, "rs": 99},
+    )
+    server = boot(zvm_nova)
+    with pytest.raises(exceptions.ResourceFailure):
+        wait(zvm_nova, server)
+    zvm_nova.simulator.delete_rule()
+    assert zvm_nova.simulator.compare() == []
+    delete(zvm_nova, server)
+
+
+def test_the_service_is_killed_and_remembers_what_is_paused(zvm_nova):
+    nova = zvm_nova
+    server = wait(nova, boot(nova))
+    nova.client.compute.pause_server(server)
+    wait(nova, server, "PAUSED")
+    nova.kill()
+    nova.start()
+    assert wait(nova, server, "PAUSED").status == "PAUSED"
+    nova.client.compute.unpause_server(server)
+    wait(nova, server)
+    delete(nova, server)
+    assert nova.simulator.compare() == []
+
+
+@pytest.mark.parametrize("operation", ["suspend_server"])
+def test_what_is_not_supported_leaves_the_server_as_it_is(zvm_nova, operation):
+    server = wait(zvm_nova, boot(zvm_nova))
+    getattr(zvm_nova.client.compute, operation)(server)
+    assert settled(zvm_nova, server).status == "ACTIVE"
+    assert guest(zvm_nova, server)["state"] == "on"
+    delete(zvm_nova, server)
