@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import collections.abc
 import contextlib
+import dataclasses
 import functools
 import logging
 import typing
@@ -125,13 +126,11 @@ class BaseDriver(extras.Extras, nova_driver.ComputeDriver):
         accel_info: typing.Any = None,
     ) -> None:
         with self._operation("spawn", instance, context, building=True):
-            spawn = self._plan_spawn(
-                instance, image_meta, network_info, block_device_info, power_on
+            image, source = self._image(
+                context, instance, image_meta, block_device_info
             )
-            source = (
-                images.GlanceSource(context, spawn.image, instance.trusted_certs)
-                if spawn.image is not None
-                else None
+            spawn = self._plan_spawn(
+                instance, image, network_info, block_device_info, power_on
             )
             tools = spawn_flow.Tools(
                 image_source=source,
@@ -149,21 +148,41 @@ class BaseDriver(extras.Extras, nova_driver.ComputeDriver):
             )
             engine.run(spawn_flow.build(spawn, self.backend, tools))
 
+    def _image(
+        self,
+        request: typing.Any,
+        instance: typing.Any,
+        image_meta: typing.Any,
+        block_device_info: typing.Any,
+    ) -> tuple[plan.Image | None, capability.ImageSource | None]:
+        """The server's image, and its bytes unless it boots from a volume."""
+        image = planning.image(image_meta, instance)
+        if image is None or planning.boots_from_volume(block_device_info):
+            return image, None
+        images.check_format(image, packed=self.backend.qcow2_images)
+        source = images.source(request, image, instance.trusted_certs)
+        # From here on its size is that of the raw disk.
+        image = dataclasses.replace(image, size=source.size())
+        room = instance.flavor.root_gb << 30
+        if image.disk_format == "qcow2" and 0 < room < image.size:
+            raise exceptions.InvalidRequest(
+                f"use the image {image.name} ({image.id})",
+                f"its disk has {image.size} bytes, the flavor's {room}",
+            )
+        return image, source
+
     def _plan_spawn(
         self,
         instance: typing.Any,
-        image_meta: typing.Any,
+        image: plan.Image | None,
         network_info: typing.Any,
         block_device_info: typing.Any,
         power_on: bool,
     ) -> plan.Spawn:
         """Plain values, all of them checked before anything is changed."""
         server = planning.server(instance)
-        image = planning.image(image_meta, instance)
         disks = planning.disks(instance, image, block_device_info)
         from_image = image if any(disk.image for disk in disks) else None
-        if from_image is not None:
-            images.check_format(from_image, qcow2=self.backend.qcow2_images)
         config_drive = (
             planning.wants_config_drive(instance) or self.backend.config_drive_required
         )

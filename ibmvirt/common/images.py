@@ -22,13 +22,16 @@ import typing
 
 from nova import exception as nova_exception
 from nova.image import glance
+from oslo_utils.imageutils import format_inspector
 
-from ibmvirt.common import context, exceptions, plan
+from ibmvirt.common import context, exceptions, plan, qcow2
 
 LOG = logging.getLogger(__name__)
 
 # Chunks between the transfer and its reader: 16 of Glance's 64 KiB.
 _QUEUE = 16
+# What the format's inspector wants of the beginning.
+_HEADER = 4096
 # How long the reader waits before it looks whether to stop (s).
 _LOOK = 1.0
 
@@ -59,12 +62,61 @@ class GlanceSource:
         return io.BufferedReader(transfer, buffer_size=1 << 16)
 
 
-def check_format(image: plan.Image, *, qcow2: bool) -> None:
+class Qcow2Source:
+    """A qcow2 image's bytes as those of the raw disk in it.
+
+    It is converted as it comes (see ``qcow2``): neither memory nor a disk of
+    this host holds the image.
+    """
+
+    def __init__(self, packed: GlanceSource, image: plan.Image) -> None:
+        self._packed = packed
+        self._what = f"the image {image.name} ({image.id})"
+        self._size: int | None = None
+
+    def size(self) -> int:
+        """Bytes of the raw disk, from the image's header (read once).
+
+        :raises InvalidRequest: it is not what it is registered as, or refers
+            to something outside of it.
+        """
+        if self._size is None:
+            with self._packed.open() as stream:
+                first = stream.read(_HEADER)
+            try:
+                inspector = format_inspector.QcowInspector()
+                inspector.eat_chunk(first)
+                inspector.safety_check()
+                self._size = qcow2.header(first).size
+            except (
+                ValueError,
+                format_inspector.ImageFormatError,
+                format_inspector.SafetyCheckFailed,
+            ) as error:
+                raise exceptions.InvalidRequest(
+                    f"use {self._what} as qcow2", str(error)
+                ) from error
+        return self._size
+
+    def open(self) -> typing.BinaryIO:
+        reader = qcow2.Reader(self._packed.open(), self._what)
+        return io.BufferedReader(reader, buffer_size=1 << 16)
+
+
+def source(
+    request: typing.Any, image: plan.Image, trusted_certs: typing.Any = None
+) -> GlanceSource | Qcow2Source:
+    """The raw disk of an image of a format that was checked."""
+    packed = GlanceSource(request, image, trusted_certs)
+    return Qcow2Source(packed, image) if image.disk_format == "qcow2" else packed
+
+
+def check_format(image: plan.Image, *, packed: bool) -> None:
     """Refuse an image of a format that the platform cannot take.
 
-    :raises InvalidRequest: neither raw nor, with ``qcow2``, qcow2.
+    :raises InvalidRequest: neither raw nor, with ``packed``, qcow2.
     """
-    accepted = {"raw", "iso"} | ({"qcow2"} if qcow2 else set())
+    accepted = {"raw", "iso"} | ({"qcow2"} if packed else set())
     if image.disk_format not in accepted or image.container_format != "bare":
         raise exceptions.InvalidRequest(
             f"use the image {image.name} ({image.id})",

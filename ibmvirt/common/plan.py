@@ -52,7 +52,7 @@ class Server:
 
 @dataclasses.dataclass(frozen=True)
 class Image:
-    """A Glance image; sizes in bytes."""
+    """A Glance image; ``size``: bytes of the raw disk that it holds."""
 
     id: str
     name: str

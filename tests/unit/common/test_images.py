@@ -1,0 +1,170 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""Images: what comes from Glance is whole, raw, and never trusted."""
+
+from __future__ import annotations
+
+import io
+import random
+
+import pytest
+from nova import exception as nova
+
+from ibmvirt.common import exceptions, images, planning, qcow2
+from tests.support import nova_objects, qcow2_images
+
+# Noise, zeros and text: clusters that do not compress, are not there, and do.
+NOISE = random.Random(1).randbytes(300_000)
+DISK = NOISE + bytes(1_000_000) + b"text " * 60_000 + NOISE[:70_001]
+
+
+def image(**values):
+    return planning.image(nova_objects.image_meta(**values), nova_objects.instance())
+
+
+def read(content, **options):
+    reader = qcow2.Reader(io.BytesIO(content), "the image x", **options)
+    with io.BufferedReader(reader, 4096) as stream:
+        return stream.read()
+
+
+class TestGlance:
+    def test_all_bytes_come(self, glance):
+        with images.GlanceSource(None, image()).open() as stream:
+            assert stream.read() == nova_objects.CONTENT
+
+    def test_a_short_image_is_an_error(self, glance):
+        glance.content = nova_objects.CONTENT[:-1]
+        with (
+            images.GlanceSource(None, image()).open() as stream,
+            pytest.raises(exceptions.ImageTransferFailed, match="bytes came"),
+        ):
+            stream.read()
+
+    @pytest.mark.parametrize(
+        ("error", "seen"),
+        [
+            (OSError("checksum"), exceptions.ImageTransferFailed),
+            (nova.ImageNotFound(image_id="x"), exceptions.InvalidRequest),
+        ],
+    )
+    def test_the_end_is_where_glance_complains(self, glance, error, seen):
+        glance.error = error
+        with images.GlanceSource(None, image()).open() as stream, pytest.raises(seen):
+            stream.read()
+
+    def test_trusted_certificates_are_handed_on(self, glance):
+        with images.GlanceSource(None, image(), "certificates").open() as stream:
+            stream.read()
+        assert glance.certs == "certificates"
+
+    def test_memory_is_bounded_and_a_close_ends_the_transfer(self, glance):
+        taken = []
+        glance.chunk = taken.append
+        glance.content = bytes(64 << 20)
+        stream = images.GlanceSource(None, image(size=64 << 20)).open()
+        stream.read(1)
+        stream.close()
+        assert len(taken) * 65536 < 4 << 20
+
+
+class TestQcow2:
+    @pytest.mark.parametrize("version", [2, 3])
+    @pytest.mark.parametrize("compress", [False, True])
+    @pytest.mark.parametrize("bits", [9, 12, 16])
+    def test_the_disk_comes_out(self, bits, compress, version):
+        packed = qcow2_images.build(DISK, bits=bits, compress=compress, version=version)
+        assert qcow2.header(packed).size == len(DISK)
+        assert read(packed) == DISK
+
+    def test_an_empty_disk(self):
+        assert read(qcow2_images.build(bytes(200_000))) == bytes(200_000)
+
+    def test_a_last_cluster_that_is_cut(self):
+        packed = qcow2_images.build(NOISE)
+        assert read(packed[: -(-len(NOISE) % 65536)]) == NOISE
+
+    def test_disorder_within_the_limit(self):
+        assert read(qcow2_images.build(DISK, late=True)) == DISK
+
+    def test_disorder_beyond_the_limit_is_refused(self):
+        packed = qcow2_images.build(DISK, late=True)
+        with pytest.raises(exceptions.InvalidRequest, match="qemu-img convert"):
+            read(packed, limit=200_000)
+
+    def test_order_needs_little_memory(self):
+        # Header, references and tables only.
+        assert read(qcow2_images.build(DISK), limit=400_000) == DISK
+
+    @pytest.mark.parametrize(
+        ("fields", "reason"),
+        [
+            ({"magic": b"QFI\0"}, "not in the format"),
+            ({"backing": 4096}, "backing file"),
+            ({"crypt": 1}, "encrypted"),
+            ({"features": 2}, "corrupt"),
+            ({"features": 4}, "external data file"),
+            ({"features": 8}, "newer kind"),
+            ({"features": 16}, "newer kind"),
+            ({"version": 4}, "version is 4"),
+            ({"l1_entries": 0}, "do not fit"),
+            ({"size": 1 << 62}, "do not fit"),
+        ],
+    )
+    def test_what_is_not_read_is_refused(self, fields, reason):
+        with pytest.raises(exceptions.InvalidRequest, match=reason):
+            read(qcow2_images.build(DISK, **fields))
+
+    def test_damage_is_an_error_and_never_anything_else(self):
+        good = qcow2_images.build(DISK[:400_000], bits=12, compress=True)
+        chance = random.Random(7)
+        errors = []
+        for _try in range(300):
+            bad = bytearray(good)
+            for _byte in range(4):
+                bad[chance.randrange(min(len(bad), 60_000))] = chance.randrange(256)
+            if int.from_bytes(bad[24:32], "big") > 1 << 24:
+                continue
+            try:
+                read(bytes(bad[: chance.randrange(len(bad))]))
+            except exceptions.InvalidRequest as error:
+                errors.append(str(error))
+        assert len(errors) > 50
+        assert all("the image x" in error for error in errors)
+
+
+class TestSpawn:
+    def packed(self, glance, **fields):
+        glance.content = qcow2_images.build(DISK, compress=True, **fields)
+        return nova_objects.image_meta(disk_format="qcow2", size=len(glance.content))
+
+    def test_a_server_from_qcow2_gets_the_raw_disk(self, spawn, world, glance):
+        spawn(image=self.packed(glance))
+        assert world.images[nova_objects.IMAGE_ID] == DISK
+
+    def test_backing_files_are_refused_before_any_change(self, spawn, world, glance):
+        with pytest.raises(nova.BuildAbortException, match="backing_file"):
+            spawn(image=self.packed(glance, backing=4096))
+        assert not world.calls
+
+    def test_a_disk_larger_than_the_flavors(self, spawn, world, glance):
+        with pytest.raises(nova.BuildAbortException, match="flavor"):
+            spawn(image=self.packed(glance, size=(1 << 30) + 1, l1_entries=1 << 10))
+        assert not world.calls
+
+    def test_an_image_that_is_not_what_it_says(self, spawn, world, glance):
+        meta = nova_objects.image_meta(disk_format="qcow2")
+        with pytest.raises(nova.BuildAbortException, match="qcow2"):
+            spawn(image=meta)
+        assert not world.calls
