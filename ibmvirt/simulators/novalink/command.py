@@ -32,6 +32,7 @@ from ibmvirt.simulators.novalink import (
     registry,
     server,
     store,
+    world_file,
 )
 
 # Simulated seconds by key, for the profile "realistic". These are estimates:
@@ -69,6 +70,17 @@ class Machine:
         self, arguments: argparse.Namespace, state: process.StateDirectory
     ) -> None:
         registry.load()
+        document = world_file.read(arguments.world) if arguments.world else None
+        chosen = world_file.options(
+            document,
+            generator.Options(
+                systems=arguments.systems,
+                vioses=arguments.vioses,
+                lpars=arguments.lpars,
+                ssp=not arguments.no_ssp,
+                rmc=not arguments.no_rmc,
+            ),
+        )
         self.state = state
         self.instruments = calls.Instruments(arguments.rate, arguments.latency)
         self.instruments.latency.table = list(LATENCY)
@@ -83,7 +95,7 @@ class Machine:
         host, _, port = arguments.listen.rpartition(":")
         self.endpoints: list[server.Endpoint] = []
         self.servers: list[http.Server] = []
-        for number in range(1, arguments.systems + 1):
+        for number in range(1, chosen.systems + 1):
             system = store.System(self.fabric, f"sys{number}", f"21{number:03d}0A")
             self.fabric.systems.append(system)
             endpoint = self._endpoint(system)
@@ -92,16 +104,9 @@ class Machine:
             system.base_url = serving.url
             self.endpoints.append(endpoint)
             self.servers.append(serving)
-        generator.populate(
-            self.fabric,
-            generator.Options(
-                systems=arguments.systems,
-                vioses=arguments.vioses,
-                lpars=arguments.lpars,
-                ssp=not arguments.no_ssp,
-                rmc=not arguments.no_rmc,
-            ),
-        )
+        generator.populate(self.fabric, chosen)
+        if document is not None:
+            world_file.apply(self.fabric, document)
         self._handlers()
         control = admin.Admin(
             "ibmvirt-sim powervm", self.instruments, self.fabric.world, self.blobs

@@ -88,6 +88,36 @@ def describe(item: SimObject) -> typing.Any:
     return {"blob": item.blob, "content": _plain(item.element)}
 
 
+def _dump(item: SimObject) -> dict[str, typing.Any]:
+    return {
+        "type": item.type,
+        "uuid": item.uuid,
+        "parent": item.parent,
+        "created": item.created,
+        "blob": item.blob,
+        "xml": xml.serialise(item.element).decode(),
+    }
+
+
+def _load(value: dict[str, typing.Any]) -> SimObject:
+    """:raises ValueError: no object, or its XML is not of its type."""
+    try:
+        element = xml.parse(str(value["xml"]).encode(), str(value["type"]))
+    except xml.MalformedXML as error:
+        raise ValueError(str(error)) from None
+    return SimObject(
+        str(value["type"]),
+        str(value["uuid"]),
+        str(value["parent"]),
+        element,
+        int(value["created"]),
+        str(value["blob"]),
+    )
+
+
+_CODEC = world.Codec(_dump, _load)
+
+
 def is_finished_image(item: SimObject) -> bool:
     """An image that was uploaded: a cache, as Nova's drivers use it."""
     return item.value("LogicalUnitType") == "VirtualIO_Image" and bool(item.blob)
@@ -123,9 +153,11 @@ class Fabric:
         self.world = world.World()
         # Clusters, pools, tiers and logical units belong to no one system.
         self.shared = self.world.collection(
-            "shared", world.KEPT, describe, is_finished_image
+            "shared", world.KEPT, describe, is_finished_image, _CODEC
         )
-        self.counters = self.world.collection("counters", world.COUNTER)
+        self.counters = self.world.collection(
+            "counters", world.COUNTER, codec=world.Codec(int, int)
+        )
         # LUNs of the storage area network and iSCSI targets.
         self.luns = self.world.collection("luns", world.KEPT, dataclasses.asdict)
         self.systems: list[System] = []
@@ -138,6 +170,7 @@ class Fabric:
             return int(number)
 
 
+_NAMESPACE = uuids.UUID("0b9f4c1e-5d0a-4f8e-9a53-6c1d7f2e8b44")
 # Types that all systems of the fabric see.
 SHARED_TYPES = frozenset({"Cluster", "SharedStoragePool", "Tier", "LogicalUnit"})
 
@@ -153,7 +186,9 @@ class System:
         self.model = "22L"
         self.uuid = str(uuids.uuid5(uuids.NAMESPACE_DNS, f"{name}.ibmvirt"))
         self.base_url = ""
-        self.objects = fabric.world.collection(f"system/{name}", world.KEPT, describe)
+        self.objects = fabric.world.collection(
+            f"system/{name}", world.KEPT, describe, codec=_CODEC
+        )
         self.lock = fabric.world.lock
         self.on_change: typing.Callable[[str, SimObject, str], None] = _ignore
         # What ends the console of a partition.
@@ -233,7 +268,7 @@ class System:
         stamped: bool = False,
     ) -> SimObject:
         """Store a new object; ``stamped`` keeps the Metadata it came with."""
-        identity = uuid or str(uuids.uuid4())
+        identity = uuid or self._new_uuid(kind)
         created = next(self._created)
         if not stamped:
             xml.stamp(element, identity, created)
@@ -241,6 +276,14 @@ class System:
         self.home(kind)[item.key] = item
         self._tell("ADD_URI", item, "")
         return item
+
+    def _new_uuid(self, kind: str) -> str:
+        """The same one for the same requests in the same order."""
+        while True:
+            number = self.fabric.next_number(f"uuid/{kind}")
+            found = str(uuids.uuid5(_NAMESPACE, f"{self.name}/{kind}/{number}"))
+            if self.find(kind, found) is None:
+                return found
 
     def replace(
         self, item: SimObject, detail: str = "", *, quiet: bool = False
