@@ -22,6 +22,7 @@ from ibmvirt.simulators.novalink import store
 from ibmvirt.simulators.novalink.objects import (
     base,
     managed_system,
+    mapping_effects,
     partition,
     usage,
     virtual_network,
@@ -38,7 +39,8 @@ _IBMI_TAGS = {"AlternateLoadSource": "NONE", "Console": "HMC", "LoadSource": "NO
 class LogicalPartition(base.Noun):
     """Made below a ManagedSystem; read and changed there or as a root.
 
-    - captured: the elements of a partition, its states, links to its adapters
+    - captured: the elements of a partition, its states, links to its adapters;
+      mappings of a partition that is gone are left without a client
     - documented: search keys, quick properties, tagged I/O of IBM i, that a
       running partition needs RMC to be resized
     - assumed: the lowest free id is given, memory and processors are held from
@@ -148,10 +150,10 @@ class LogicalPartition(base.Noun):
         adapters = system.all("ClientNetworkAdapter", item.key)
         for adapter in adapters:
             system.discard(adapter)
-        for kind in ("VirtualFibreChannelClientAdapter", "VirtualSCSIClientAdapter"):
-            for adapter in system.all(kind, item.key):
-                system.discard(adapter)
-        system.discard(item)
+        mapping_effects.forget_client(system, item)
+        for adapter in system.all("VirtualFibreChannelClientAdapter", item.key):
+            system.discard(adapter)
+        system.discard(system.get(self.TYPE, item.uuid))
         usage.take(system, item, None)
         if adapters:
             virtual_network.follow(system)

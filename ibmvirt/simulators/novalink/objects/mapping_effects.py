@@ -68,6 +68,26 @@ def follow(
         _follow_units(system, touched)
 
 
+def forget_client(system: store.System, partition_: store.SimObject) -> None:
+    """A partition goes, and its adapters with it: what VIOSes map to it is left
+    without a client (captured: mappings of a ServerAdapter alone)."""
+    number = partition_.value("PartitionID")
+    for vios in system.all("VirtualIOServer"):
+        if number not in vios.fact("slots", store.slots_of):
+            continue
+        element = xml.copy_of(vios.element)
+        touched = False
+        for path in (scsi_mapping.PATH, fc_mapping.PATH):
+            for mapping in xml.findall(element, path):
+                if xml.value(mapping, "ClientAdapter/LocalPartitionID") == number:
+                    for tag in ("ClientAdapter", "AssociatedLogicalPartition"):
+                        xml.remove(mapping, tag)
+                    touched = True
+        if touched:
+            changed = system.replace(vios.changed(element))
+            follow(system, vios, changed)
+
+
 def _bus_keys(vios: store.SimObject) -> Keys:
     """Server adapter -> target devices of its bus, and the client."""
     found: dict[str, list[str]] = {}
@@ -81,7 +101,8 @@ def _bus_keys(vios: store.SimObject) -> Keys:
         )
         storage = backing.storage_of(mapping)
         name = "" if storage is None else backing.storage_id(storage)
-        found.setdefault(server, []).append(f"{target}/{name}")
+        owner = xml.value(mapping, "ClientAdapter/LocalPartitionID")
+        found.setdefault(server, []).append(f"{owner}/{target}/{name}")
     return {server: tuple(parts) for server, parts in found.items()}
 
 

@@ -342,6 +342,30 @@ def test_fibre_channel_ports_count_their_clients(system):
     assert changes(system) == []
 
 
+def test_mappings_of_a_deleted_partition_are_left_without_a_client(system):
+    """As recorded: scrubbing finds those with a server adapter alone."""
+    item = support.make(system, "LogicalPartition", build.lpar("gone"))
+    unit = build.unit(system, "disk")
+    mapping = build.scsi_mapping(item, unit.element)
+    build.post_mappings(system, vios(system), [mapping])
+    build.post_mappings(system, vios(system), [build.fc_mapping(item)], FMAP)
+    support.drop(system, system.get(item.type, item.uuid))
+    left = mappings(vios(system))[0]
+    tags = [xml.name(part) for part in left if xml.name(part) != "Metadata"]
+    assert tags == ["ServerAdapter", "Storage", "TargetDevice"]
+    assert system.all("VirtualFibreChannelClientAdapter") == []
+    assert system.get("LogicalUnit", unit.uuid).value("InUse") == "true"
+    # The id is free again, and so are its slots.
+    again = support.make(system, "LogicalPartition", build.lpar("again"))
+    assert again.value("PartitionID") == item.value("PartitionID")
+    assert system.used_slots(again) == {0, 1}
+    build.remove_mappings(system, vios(system))
+    build.remove_mappings(system, vios(system), shown=FMAP)
+    support.drop(system, again)
+    support.drop(system, system.get("LogicalUnit", unit.uuid))
+    assert changes(system) == []
+
+
 # -- anything, then back ------------------------------------------------------
 
 STEPS = st.lists(
