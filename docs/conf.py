@@ -14,7 +14,16 @@
 
 from __future__ import annotations
 
+import os
+import pathlib
+import typing
+
+# Nova is only read here; it must not start eventlet.
+os.environ["OS_NOVA_DISABLE_EVENTLET_PATCHING"] = "1"
+
 import ibmvirt
+from ibmvirt.cmd import options_page
+from ibmvirt.common import render
 
 project = "ibmvirt"
 copyright = "2026, ibmvirt developers"
@@ -32,3 +41,17 @@ exclude_patterns = ["_build"]
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 templates_path: list[str] = []
+
+# Pages that the code writes, so that they are never older than it.
+GENERATED: dict[str, typing.Callable[[], str]] = {
+    "contributor/flows.rst": render.page,
+    "user/options.rst": options_page.page,
+}
+
+
+def setup(_app: typing.Any) -> None:
+    for name, page in GENERATED.items():
+        path = pathlib.Path(__file__).parent / name
+        text = page()
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)

@@ -30,9 +30,6 @@ _HEAD = """\
 Flows
 =====
 
-.. This page is printed by ``python -m ibmvirt.common.render``; a test compares
-   them.
-
 A step begins as soon as those that it is drawn after are done; steps of one
 level do not wait for each other. After a failure, the steps marked with ``<``
 are reverted, each after those that follow it.

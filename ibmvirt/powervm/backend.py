@@ -60,4 +60,5 @@ def build(options: typing.Any, own_ip: str) -> capability.Backend:
         ),
         crash_dump=operations,
         hot_plug_networks=True,
+        qcow2_images=True,
     )

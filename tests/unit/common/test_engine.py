@@ -15,7 +15,6 @@
 
 from __future__ import annotations
 
-import pathlib
 import threading
 
 import pytest
@@ -23,11 +22,24 @@ from taskflow.patterns import graph_flow, linear_flow
 
 from ibmvirt.common import context, engine, exceptions, render, step
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+def test_flows_are_drawn_by_level():
+    flow = graph_flow.Flow("any").add(
+        step.Step("one", lambda: 1, provides="a", revert=lambda result: None),
+        step.Step("two", lambda: 2, provides="b"),
+        step.Step("both", lambda a, b: 3, requires=["a", "b"], provides="c"),
+        step.Step("last", lambda a, c: 3, requires=["a", "c"]),
+    )
+    assert [line.split() for line in render.text(flow).splitlines()] == [
+        ["1", "<", "one"], ["two"], ["2", "both", "after", "one,", "two"],
+        ["3", "last", "after", "both"],
+    ]  # fmt: skip
 
 
-def test_the_page_in_the_documentation_is_what_the_code_draws():
-    assert (ROOT / "docs/contributor/flows.rst").read_text() == render.page()
+def test_the_page_of_the_documentation_names_every_step():
+    for flow in render.example().values():
+        for item in engine.steps(flow):
+            assert item.name in render.page()
 
 
 def test_values_pass_from_step_to_step():

@@ -1,0 +1,67 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""Images of other formats than raw, through Nova's API."""
+
+from __future__ import annotations
+
+import random
+import time
+
+from tests.functional.nova import test_powervm
+from tests.support import qcow2_images
+
+DISK = random.Random(3).randbytes(700_000) + bytes(3_000_000) + b"end " * 50_000
+
+
+def test_a_server_from_qcow2_has_the_raw_disk(powervm):
+    packed = qcow2_images.build(DISK, compress=True)
+    image = powervm.client.image.create_image(
+        "packed", data=packed, disk_format="qcow2", container_format="bare",
+        validate_checksum=False,
+    )  # fmt: skip
+    server = powervm.client.compute.create_server(
+        name="packed", image_id=image.id, flavor_id=powervm.flavor.id,
+        networks=powervm.networks[:1],
+    )  # fmt: skip
+    server = test_powervm.wait(powervm, server)
+    found = test_powervm.partition(powervm, server)
+    # One disk, by more than one VIOS.
+    (disk,) = {item["id"] for item in found["storage"]}
+    assert powervm.simulator.disk(disk)[: len(DISK)] == DISK
+    test_powervm.delete(powervm, server)
+    powervm.client.image.delete_image(image)
+
+
+def test_a_qcow2_image_with_a_backing_file_is_refused(powervm):
+    packed = qcow2_images.build(DISK, backing=4096)
+    image = powervm.client.image.create_image(
+        "bad", data=packed, disk_format="qcow2", container_format="bare",
+        validate_checksum=False,
+    )  # fmt: skip
+    server = powervm.client.compute.create_server(
+        name="bad", image_id=image.id, flavor_id=powervm.flavor.id,
+        networks=powervm.networks[:1],
+    )  # fmt: skip
+    try:
+        for _try in range(300):
+            found = powervm.client.compute.get_server(server.id)
+            if found.status == "ERROR":
+                break
+            time.sleep(0.1)
+        assert found.status == "ERROR"
+        assert "backing_file" in found.fault["message"]
+        assert test_powervm.partition(powervm, server) is None
+    finally:
+        test_powervm.delete(powervm, server)
+        powervm.client.image.delete_image(image)
