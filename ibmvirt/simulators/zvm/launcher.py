@@ -20,11 +20,13 @@ from __future__ import annotations
 
 import argparse
 import builtins
+import fcntl
 import io
 import os
 import pathlib
 import socketserver
 import sys
+import tempfile
 import threading
 import time
 import typing
@@ -89,6 +91,20 @@ def bend(socket: str, home: pathlib.Path) -> None:
         original(self, name, chosen, parms)
 
     smtclient.SMTClient.aemod_handler = aemod
+
+    # 6. Two Connectors of one machine share /tmp/<userid> for a moment, which
+    #    each removes: only one at a time.
+    authorize = smtclient.SMTClient.guest_authorize_iucv_client
+
+    def alone(self: typing.Any, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:
+        shared = os.open(tempfile.gettempdir(), os.O_RDONLY)
+        try:
+            fcntl.flock(shared, fcntl.LOCK_EX)
+            return authorize(self, *args, **kwargs)
+        finally:
+            os.close(shared)
+
+    smtclient.SMTClient.guest_authorize_iucv_client = alone
 
     # 5. Its sleeps follow the simulated clock.
     class Time:
