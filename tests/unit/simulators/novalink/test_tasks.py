@@ -168,3 +168,17 @@ def test_a_copied_disk(adapter):
     made = requests.add_disk(adapter, "copy", base_image="image")
     assert made.udid.endswith(".2")
     assert made.capacity == 1
+
+
+def test_scrubbing_after_a_partition_that_was_deleted_first(adapter, simulator):
+    lpar = requests.new_lpar(adapter)
+    disk, unit = requests.add_disk(adapter), requests.new_unit(adapter)
+    requests.map_storage(adapter, lpar, disk)
+    requests.map_storage(adapter, lpar, unit)
+    lpar.delete()
+    pvm_tasks.ComprehensiveScrub(adapter).execute()
+    assert len(requests.vios_with(adapter, const.XAG.VIO_SMAP).scsi_mappings) == 0
+    # It removes what only the VIOS has, and leaves the unit of the pool.
+    assert not requests.volume_group(adapter).virtual_disks
+    unit.refresh().delete()
+    assert simulator.compare() == []
