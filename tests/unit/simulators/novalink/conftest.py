@@ -25,7 +25,8 @@ from ibmvirt.simulators.novalink import NovaLinkSimulator
 
 @pytest.fixture(scope="module")
 def process():
-    with NovaLinkSimulator() as simulator:
+    # Strict: what pypowervm sends is in the order of the schema.
+    with NovaLinkSimulator("--strict") as simulator:
         simulator.mark()
         yield simulator
 
