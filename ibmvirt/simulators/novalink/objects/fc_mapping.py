@@ -109,7 +109,6 @@ def complete(
         used |= {name.lower() for name in _in_use(system, before)}
     for mapping in new:
         _make(system, before, mapping, slots, used)
-    _count_ports(vios)
 
 
 def _key(mapping: xml.Element) -> str:
@@ -183,17 +182,31 @@ def _connect(vios: store.SimObject, mapping: xml.Element, name: str) -> None:
     table.set_value(server, "PhysicalPort", values)
 
 
-def _count_ports(vios: store.SimObject) -> None:
-    """What the ports of a VIOS have left; it is no part of an ETag."""
+def _uses(vios: store.SimObject) -> dict[str, int]:
+    """How many mappings of a VIOS use each port."""
     used: dict[str, int] = {}
     for mapping in xml.findall(vios.element, PATH):
         name = xml.value(mapping, "Port/PortName")
         used[name] = used.get(name, 0) + 1
-    for port in vios.element.iter(f"{{{xml.UOM}}}{_PORT}"):
+    return used
+
+
+def count_ports(before: store.SimObject, vios: store.SimObject) -> None:
+    """Let what the ports have left follow the mappings, in the element.
+
+    :raises Refusal: a port has none left.
+    """
+    old, new = before.fact("ports", _uses), _uses(vios)
+    tag = f"{{{xml.UOM}}}{_PORT}"
+    left = {
+        xml.value(port, "PortName"): xml.value(port, "AvailablePorts")
+        for port in before.element.iter(tag)
+    }
+    for port in vios.element.iter(tag):
         name = xml.value(port, "PortName")
-        total = xml.value(port, "TotalPorts")
-        if total:
-            left = int(total) - used.get(name, 0)
-            if left < 0:
-                raise refuse("port_full", name=name, vios=vios.value("PartitionName"))
-            xml.put(port, "AvailablePorts", left)
+        if not left.get(name):
+            continue
+        number = int(left[name]) - new.get(name, 0) + old.get(name, 0)
+        if number < 0:
+            raise refuse("port_full", name=name, vios=vios.value("PartitionName"))
+        xml.put(port, "AvailablePorts", number)

@@ -70,6 +70,8 @@ class VirtualIOServer(base.Noun):
             scsi_mapping.complete(system, item, changed)
         if groups_.shows(FC, groups):
             fc_mapping.complete(system, item, changed)
+        # A client may echo an old count: it is no part of an ETag.
+        fc_mapping.count_ports(item, changed)
         _show_use(item, changed)
         partition.set_current(element)
         usage.take(system, item, changed)

@@ -26,7 +26,7 @@ from ibmvirt.simulators.novalink.objects import (
     scsi_mapping,
     usage,
 )
-from ibmvirt.simulators.novalink.schema import table, xml
+from ibmvirt.simulators.novalink.schema import groups, table, xml
 from tests.unit.simulators.novalink import build, support
 
 FMAP = frozenset({"ViosFCMapping"})
@@ -325,8 +325,11 @@ def test_fibre_channel_ports_count_their_clients(system):
         ports = vios(system).element.iter(f"{{{xml.UOM}}}PhysicalFibreChannelPort")
         return {xml.value(p, "PortName"): xml.value(p, "AvailablePorts") for p in ports}
 
+    stale = groups.view(vios(system).element, build.SMAP)
     mapping = build.fc_mapping(client(system))
     stored = build.post_mappings(system, vios(system), [mapping], FMAP)
+    # What a client read before is not taken for the count of now.
+    support.change(system, stored, stale, build.SMAP)
     path = "VirtualFibreChannelMappings/VirtualFibreChannelMapping"
     made = xml.findall(stored.element, path)[0]
     wwpns = xml.value(made, "ClientAdapter/WWPNs").split()
