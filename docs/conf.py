@@ -33,6 +33,7 @@ extensions = [
     "reno.sphinxext",
     "sphinx_feature_classification.support_matrix",
     "sphinx.ext.autodoc",
+    "oslo_config.sphinxext",
 ]
 html_theme = "openstackdocs"
 openstackdocs_auto_name = False

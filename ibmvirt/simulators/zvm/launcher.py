@@ -92,7 +92,7 @@ def bend(socket: str, home: pathlib.Path) -> None:
 
     smtclient.SMTClient.aemod_handler = aemod
 
-    # 6. Two Connectors of one machine share /tmp/<userid> for a moment, which
+    # 5. Two Connectors of one machine share /tmp/<userid> for a moment, which
     #    each removes: only one at a time.
     authorize = smtclient.SMTClient.guest_authorize_iucv_client
 
@@ -106,7 +106,7 @@ def bend(socket: str, home: pathlib.Path) -> None:
 
     smtclient.SMTClient.guest_authorize_iucv_client = alone
 
-    # 5. Its sleeps follow the simulated clock.
+    # 6. Its sleeps follow the simulated clock.
     class Time:
         def __getattr__(self, name: str) -> typing.Any:
             return getattr(time, name)
