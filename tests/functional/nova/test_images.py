@@ -65,3 +65,27 @@ def test_a_qcow2_image_with_a_backing_file_is_refused(powervm):
     finally:
         test_powervm.delete(powervm, server)
         powervm.client.image.delete_image(image)
+
+
+def test_a_delete_ends_an_image_transfer(powervm):
+    """Of a minute; Nova itself would wait for it to end."""
+    image = powervm.client.image.create_image(
+        "slow", data=DISK, disk_format="raw", container_format="bare",
+        validate_checksum=False, transfer_seconds="60",
+    )  # fmt: skip
+    server = powervm.client.compute.create_server(
+        name="slow", image_id=image.id, flavor_id=powervm.flavor.id,
+        networks=powervm.networks[:1],
+    )  # fmt: skip
+    for _try in range(300):
+        calls = powervm.simulator.journal(memento=f"spawn:{server.id}")
+        if any("File" in call["key"] for call in calls):
+            break
+        time.sleep(0.1)
+    assert any("File" in call["key"] for call in calls), calls
+    started = time.monotonic()
+    powervm.client.compute.delete_server(server)
+    powervm.client.compute.wait_for_delete(server, wait=60, interval=0.2)
+    assert time.monotonic() - started < 15
+    assert powervm.simulator.compare() == []
+    powervm.client.image.delete_image(image)

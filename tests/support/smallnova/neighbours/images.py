@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 import uuid
 
 from ibmvirt.simulators.core import http
@@ -26,6 +27,8 @@ _BASE = (
     "visibility", "owner", "protected", "tags", "created_at", "updated_at",
     "schema", "file", "self", "virtual_size", "os_hidden",
 )  # fmt: skip
+# Bytes at a time of an image whose property transfer_seconds is set.
+_PIECE = 65536
 _DATE = "2026-01-01T00:00:00Z"
 
 
@@ -143,4 +146,26 @@ class Images(base.Service):
             "Content-Type": "application/octet-stream",
             "Content-MD5": image["checksum"],
         }
-        return http.Response(200, path.open("rb"), headers, length=image["size"])
+        content = path.open("rb")
+        if "transfer_seconds" in image:
+            pieces = -(-image["size"] // _PIECE)
+            content = Slow(content, float(image["transfer_seconds"]) / pieces)
+        return http.Response(200, content, headers, length=image["size"])
+
+
+class Slow:
+    """A file that takes its time: ``pause`` seconds before each piece."""
+
+    def __init__(self, file, pause):
+        self.file = file
+        self.pause = pause
+
+    def read(self, _count):
+        time.sleep(self.pause)
+        return self.file.read(_PIECE)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        self.file.close()
