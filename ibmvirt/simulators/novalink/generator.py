@@ -23,7 +23,7 @@ ports ``fcs0`` and ``fcs1``, and LUNs that are ``hdisk1`` ... everywhere.
 
 from __future__ import annotations
 
-from ibmvirt.simulators.novalink import generator_vios, luns, store
+from ibmvirt.simulators.novalink import generator_vios, lun, luns, store
 from ibmvirt.simulators.novalink.generator_options import Options, fixed_uuid
 from ibmvirt.simulators.novalink.objects import (
     base,
@@ -83,7 +83,7 @@ def _pool(fabric: store.Fabric, options: Options) -> None:
     uuid = fixed_uuid("ssp1")
     volume = {
         "Description": "MPIO IBM 2076 FC Disk",
-        "UniqueDeviceID": generator_vios.lun_udid(999),
+        "UniqueDeviceID": lun.udid(999),
         "VolumeCapacity": int(options.ssp_gb * 1024),
         "VolumeName": "hdisk999",
         "VolumeState": "active",

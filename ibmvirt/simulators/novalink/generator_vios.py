@@ -18,6 +18,7 @@ from __future__ import annotations
 import base64
 import typing
 
+from ibmvirt.simulators.novalink import lun as lun_
 from ibmvirt.simulators.novalink import store
 from ibmvirt.simulators.novalink.generator_options import Options, fixed_uuid
 from ibmvirt.simulators.novalink.objects import network_bridge, partition, usage
@@ -119,16 +120,6 @@ def processors(virtual: int, units: float) -> Values:
 # -- Fibre Channel ------------------------------------------------------------
 
 
-def lun_wwn(number: int) -> str:
-    return f"6005076D02810187E0000000000{number:05X}"
-
-
-def lun_udid(number: int) -> str:
-    """The id of a LUN, the same on every VIOS (captured: its encoding)."""
-    text = f"3321{lun_wwn(number)}04214503IBMfcp"
-    return "01M0lCTTIxNDUx" + base64.b64encode(text.encode()).decode()
-
-
 def lun(system: store.System, number: int) -> Values:
     """A LUN of the fabric as a disk of a VIOS (captured: vscsibus_feed.txt)."""
     code = f"U78AB.001.{system.serial}-P1-C2-T1"
@@ -138,15 +129,15 @@ def lun(system: store.System, number: int) -> Values:
         "PersistentReserveKeyValue": "none",
         "ReservePolicy": "NoReserve",
         "ReservePolicyAlgorithm": "Round_Robin",
-        "UniqueDeviceID": lun_udid(number),
+        "UniqueDeviceID": lun_.udid(number),
         "AvailableForUsage": True,
         "VolumeCapacity": 10240,
         "VolumeName": f"hdisk{number}",
         "VolumeState": "active",
-        "VolumeUniqueID": f"3321{lun_wwn(number)}04214503IBMfcp",
+        "VolumeUniqueID": f"3321{lun_.wwn(number)}04214503IBMfcp",
         "IsFibreChannelBacked": True,
         "StorageLabel": base64.b64encode(f"lun{number}".encode()).decode(),
-        "DescriptorPage83": base64.b64encode(lun_wwn(number).encode()).decode(),
+        "DescriptorPage83": base64.b64encode(lun_.wwn(number).encode()).decode(),
     }
 
 

@@ -22,41 +22,14 @@ import dataclasses
 import typing
 
 from ibmvirt.simulators.novalink import generator_vios, store
+from ibmvirt.simulators.novalink.lun import Lun, describe
 from ibmvirt.simulators.novalink.objects import scsi_mapping
 from ibmvirt.simulators.novalink.schema import table, xml
 
+__all__ = ["Lun", "add", "all_of", "configure", "describe", "generate", "remove"]
+
 TARGETS = ("5005076801000001", "5005076801000002")
 _FIRST_ADDED = 100_000
-
-
-@dataclasses.dataclass(frozen=True)
-class Lun:
-    """One LUN; ``size`` is MiB.
-
-    :ivar targets: WWPNs of the storage's ports, or the IQN of a target.
-    :ivar lun: its number behind the targets.
-    :ivar portal: address and port of an iSCSI target, '' for Fibre Channel.
-    :ivar user: CHAP user that an iSCSI target wants, '' for none.
-    """
-
-    number: int
-    size: int
-    targets: tuple[str, ...]
-    lun: int
-    portal: str = ""
-    user: str = ""
-    password: str = ""
-
-    @property
-    def udid(self) -> str:
-        return generator_vios.lun_udid(self.number)
-
-
-def describe(lun: Lun) -> dict[str, typing.Any]:
-    """For the admin API; without the password."""
-    values = dataclasses.asdict(lun) | {"udid": lun.udid}
-    del values["password"]
-    return values
 
 
 def all_of(fabric: store.Fabric) -> list[Lun]:

@@ -39,6 +39,7 @@ _REASONS = {
     406: "Not Acceptable",
     409: "Conflict",
     412: "Precondition Failed",
+    413: "Content Too Large",
     501: "Not Implemented",
     503: "Service Unavailable",
 }
@@ -58,6 +59,7 @@ TABLE = {
     "verb": Entry(405, "REST0003 {verb} is not allowed for {path}.", "assumed"),
     "group": Entry(400, "REST0026 The group {group} is not known.", "assumed"),
     "malformed": Entry(400, "REST0031 The request is not valid: {detail}.", "assumed"),
+    "too_long": Entry(413, "REST0035 The request is too long: {detail}.", "assumed"),
     "content_type": Entry(
         400, "REST0032 The Content-Type does not name {type}.", "assumed"
     ),

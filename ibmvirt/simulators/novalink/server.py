@@ -20,7 +20,17 @@ import typing
 import uuid as uuids
 
 from ibmvirt.simulators.core import calls, http
-from ibmvirt.simulators.novalink import atom, auth, events, files, jobs, store, views
+from ibmvirt.simulators.novalink import (
+    atom,
+    auth,
+    events,
+    files,
+    jobs,
+    metrics,
+    store,
+    views,
+    web,
+)
 from ibmvirt.simulators.novalink.objects import base
 from ibmvirt.simulators.novalink.refusals import Refusal, refuse
 from ibmvirt.simulators.novalink.schema import xml
@@ -28,11 +38,6 @@ from ibmvirt.simulators.novalink.schema import xml
 _ROOT = "/rest/api/"
 _UUID = re.compile(r"^[0-9A-Fa-f]{8}-[0-9A-Fa-f-]{27}$")
 _SEARCH = re.compile(r"^\((\w+)(==|!=)'(.*)'\)$")
-# X-MC-Type tells the client that this is a NovaLink and not an HMC.
-_LOGON = {
-    "Content-Type": "application/vnd.ibm.powervm.web+xml; type=LogonResponse",
-    "X-MC-Type": "PVM",
-}
 
 
 class Endpoint:
@@ -52,6 +57,8 @@ class Endpoint:
         self.jobs = job_list
         self.files = file_list
         self._in = system.fabric.instruments
+        self._web = web.Web(system, sessions, file_list)
+        self._metrics = metrics.Metrics(system)
 
     # -- a call through its phases -----------------------------------------
 
@@ -75,6 +82,14 @@ class Endpoint:
         except xml.MalformedXML as error:
             refusal = refuse("malformed", detail=str(error))
             response = self._error(refusal, request)
+        except http.BodyTooLong as error:
+            response = self._error(refuse("too_long", detail=str(error)), request)
+        except http.BadRequest as error:
+            response = self._error(refuse("malformed", detail=str(error)), request)
+        except ConnectionError:
+            # The client went away in the middle of its body.
+            call.answered(0, 0, "broken")
+            raise
         except calls.Broken as broken:
             call.answered(0, 0, "dropped" if broken.how == "drop" else broken.how)
             raise
@@ -102,82 +117,16 @@ class Endpoint:
             raise refuse("unknown_path", path=request.path)
         parts = [p for p in request.path[len(_ROOT) :].split("/") if p]
         if parts[:2] == ["web", "Logon"]:
-            return self._logon(request, call)
+            return self._web.logon(request, call)
         session = self.sessions.check(request.headers.get("X-API-Session"))
         call.record["user"] = session.user
         if parts[:1] == ["web"]:
-            return self._web(request, call, parts[1:])
+            return self._web.answer(request, call, parts[1:])
+        if parts[:1] == ["pcm"]:
+            return self._metrics.answer(request, call, parts[1:])
         if parts[:1] == ["uom"] and len(parts) > 1:
             return self._uom(request, call, parts[1:])
         raise refuse("unknown_path", path=request.path)
-
-    # -- web ---------------------------------------------------------------
-
-    def _logon(self, request: http.Request, call: calls.Call) -> http.Response:
-        if request.verb == "DELETE":
-            call.before()
-            self.sessions.logoff(request.headers.get("X-API-Session"))
-            return http.Response(204)
-        if request.verb != "PUT":
-            raise refuse("verb", verb=request.verb, path=request.path)
-        body = request.body()
-        call.before()
-        _token, answer = self.sessions.logon(body)
-        call.committed()
-        return http.Response(200, b'<?xml version="1.0"?>' + answer, _LOGON)
-
-    def _web(
-        self, request: http.Request, call: calls.Call, parts: list[str]
-    ) -> http.Response:
-        if parts == ["File"] and request.verb == "PUT":
-            body = request.body()
-            xml.parse(body, "File")
-            call.before()
-            with self.system.lock:
-                file = self.files.create(body)
-            call.committed()
-            return self._file(file)
-        if len(parts) == 3 and parts[:2] == ["File", "contents"]:
-            return self._contents(request, call, parts[2])
-        if len(parts) == 2 and parts[0] == "File":
-            if request.verb == "GET":
-                call.before()
-                return self._file(self.files.get(parts[1]))
-            if request.verb == "DELETE":
-                call.before()
-                self.files.delete(parts[1])
-                call.committed()
-                return http.Response(204)
-        raise refuse("verb", verb=request.verb, path=request.path)
-
-    def _file(self, file: files.File) -> http.Response:
-        href = f"{self.system.base_url}/rest/api/web/File/{file.uuid}"
-        body = atom.entry("File", file.uuid, href, xml.wrap(file.element), space="web")
-        return http.Response(200, body, {**atom.TYPE, "ETag": "1"})
-
-    def _contents(
-        self, request: http.Request, call: calls.Call, uuid: str
-    ) -> http.Response:
-        if request.verb in ("PUT", "POST"):
-            file, blob, size = self.files.receive(uuid, request.stream())
-            call.before()
-            with self.system.fabric.world.transaction():
-                self.files.keep(file, blob, size)
-            call.committed()
-            return http.Response(204)
-        if request.verb == "GET":
-            call.before()
-            file = self.files.get(uuid)
-            blobs = self.system.fabric.blobs
-            if not file.blob:
-                raise refuse("not_found", type="contents", uuid=uuid)
-            return http.Response(
-                200,
-                blobs.open(file.blob),
-                {"Content-Type": "application/octet-stream"},
-                length=blobs.size(file.blob),
-            )
-        raise refuse("verb", verb=request.verb, path=request.path)
 
     # -- uom ---------------------------------------------------------------
 

@@ -21,6 +21,7 @@ import typing
 import uuid as uuids
 
 from ibmvirt.simulators.core import blobs, calls, world
+from ibmvirt.simulators.novalink import lun
 from ibmvirt.simulators.novalink.refusals import refuse
 from ibmvirt.simulators.novalink.schema import xml
 
@@ -158,8 +159,12 @@ class Fabric:
         self.counters = self.world.collection(
             "counters", world.COUNTER, codec=world.Codec(int, int)
         )
+        # Preferences of the metrics, by system; a client may leave them changed.
+        self.preferences = self.world.collection("preferences", world.LOG)
         # LUNs of the storage area network and iSCSI targets.
-        self.luns = self.world.collection("luns", world.KEPT, dataclasses.asdict)
+        self.luns = self.world.collection(
+            "luns", world.KEPT, lun.describe, codec=lun.CODEC
+        )
         self.systems: list[System] = []
 
     def next_number(self, name: str, start: int = 1) -> int:

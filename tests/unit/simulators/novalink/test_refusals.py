@@ -36,6 +36,7 @@ def system(tmp_path):
 ELSEWHERE = {
     "unknown_path",
     "group",
+    "too_long",
     "content_type",
     "order",
     "if_match_missing",

@@ -1,0 +1,93 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Each effect of a fault rule at both phases, on a call that creates."""
+
+from __future__ import annotations
+
+import concurrent.futures
+
+import pytest
+import requests as http
+from pypowervm import adapter as pvm_adapter
+from pypowervm import exceptions as pvm_exc
+from pypowervm.helpers import vios_busy
+from pypowervm.wrappers import network as pvm_net
+
+from tests.functional.simulators.novalink import support
+from tests.unit.simulators.novalink import requests
+
+KEY = "PUT ManagedSystem/{id}/VirtualSwitch"
+
+
+def create(adapter):
+    machine = requests.pvm_ms.System.get(adapter)[0]
+    return pvm_net.VSwitch.bld(adapter, "NEWSWITCH").create(parent=machine)
+
+
+def switches(adapter):
+    machine = requests.pvm_ms.System.get(adapter)[0]
+    return {one.name for one in pvm_net.VSwitch.get(adapter, parent=machine)}
+
+
+@pytest.mark.parametrize("phase", ["before", "after"])
+@pytest.mark.parametrize(
+    ("effect", "status"),
+    [
+        ({"kind": "refuse", "status": 500, "message": "HSCL1234 No."}, 500),
+        ({"kind": "refuse", "status": 404}, 404),
+        ({"kind": "busy"}, 503),
+        ({"kind": "etag"}, 412),
+        ({"kind": "reset"}, None),
+        ({"kind": "drop"}, None),
+        ({"kind": "truncate"}, None),
+    ],
+)
+def test_a_call_that_fails(novalink, adapter, phase, effect, status):
+    novalink.rule(match={"key": KEY}, phase=phase, effect=effect, count=1)
+    with pytest.raises((pvm_exc.Error, http.exceptions.RequestException)) as caught:
+        create(adapter)
+    if status is not None:
+        assert caught.value.response.status == status
+    assert ("NEWSWITCH" in switches(adapter)) == (phase == "after")
+    if phase == "before":
+        create(adapter)
+
+
+@pytest.mark.parametrize("phase", ["before", "after"])
+def test_a_call_that_is_held(novalink, adapter, phase):
+    rule = novalink.rule(match={"key": KEY}, phase=phase, effect={"kind": "hold"})
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(create, adapter)
+        assert novalink.wait_parked(rule)
+        other = support.Raw(novalink.systems[0])
+        assert other.ask("GET", "uom/ManagedSystem")[0] == 200
+        other.close()
+        assert ("NEWSWITCH" in switches(adapter)) == (phase == "after")
+        novalink.delete_rule(rule)
+        assert waiting.result(20).name == "NEWSWITCH"
+
+
+def test_a_busy_vios_is_asked_again(novalink, session, monkeypatch):
+    monkeypatch.setattr(vios_busy, "SLEEP", lambda _seconds: None)
+    adapter = pvm_adapter.Adapter(session, helpers=vios_busy.vios_busy_retry_helper)
+    novalink.rule(match={"key": KEY}, effect={"kind": "busy"}, count=2)
+    assert create(adapter).name == "NEWSWITCH"
+
+
+def test_a_call_that_waits(novalink, adapter):
+    novalink.rule(match={"key": KEY}, effect={"kind": "delay", "seconds": 3600})
+    novalink.clock(rate=36000)
+    try:
+        assert create(adapter).name == "NEWSWITCH"
+    finally:
+        novalink.clock(rate=1)

@@ -1,0 +1,190 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Uploads through pypowervm; what was uploaded can be read back."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+
+import pytest
+from pypowervm import exceptions as pvm_exc
+from pypowervm.tasks import storage as pvm_tasks
+from pypowervm.wrappers import storage as pvm_stor
+from pypowervm.wrappers import vios_file as pvm_vf
+
+from tests.unit.simulators.novalink import requests
+
+CONTENT = bytes(range(256)) * 5000
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+def vios_uuid(adapter):
+    return requests.vios_with(adapter).uuid
+
+
+def tier(adapter):
+    return pvm_stor.Tier.get(adapter)[0]
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_open(novalink):
+    yield
+    assert novalink.verify() == []
+
+
+def test_an_image_and_its_linked_clone(novalink, adapter):
+    image, _left = pvm_tasks.upload_new_lu(
+        vios_uuid(adapter),
+        tier(adapter),
+        io.BytesIO(CONTENT),
+        "image1",
+        len(CONTENT),
+        d_size=1 << 30,
+        sha_chksum=SHA256,
+    )
+    assert novalink.disk("image1") == CONTENT
+    clone = pvm_stor.LUEnt.bld(
+        adapter, "boot1", 2, typ=pvm_stor.LUType.DISK, clone=image
+    ).create(parent=tier(adapter))
+    assert novalink.disk(clone.udid) == CONTENT
+    assert novalink.disk("boot1") == CONTENT
+
+
+def test_a_medium_of_the_repository(novalink, adapter):
+    medium, _left = pvm_tasks.upload_vopt(
+        adapter,
+        vios_uuid(adapter),
+        io.BytesIO(CONTENT),
+        "cfg.iso",
+        len(CONTENT),
+        SHA256,
+    )
+    assert novalink.disk(medium.name) == CONTENT
+    names = [
+        m.name for m in requests.volume_group(adapter).vmedia_repos[0].optical_media
+    ]
+    assert names == ["cfg.iso"]
+
+
+def test_a_virtual_disk_and_its_copy_by_the_server(novalink, adapter):
+    group = requests.volume_group(adapter)
+    uuid = vios_uuid(adapter)
+    disk, _left = pvm_tasks.upload_new_vdisk(
+        adapter, uuid, group.uuid, io.BytesIO(CONTENT), "disk1", len(CONTENT)
+    )
+    assert novalink.disk("disk1") == CONTENT
+    pvm_tasks.crt_copy_vdisk(adapter, uuid, group.uuid, disk.name, 1 << 30, "disk2")
+    assert novalink.disk("disk2") == CONTENT
+
+
+def make_file(adapter, **options):
+    unit = pvm_stor.LUEnt.bld(adapter, "lu1", 1).create(parent=tier(adapter))
+    values = {"f_size": len(CONTENT), "sha_chksum": SHA256, **options}
+    return unit, pvm_vf.File.bld(
+        adapter,
+        "lu1",
+        pvm_vf.FileType.DISK_IMAGE,
+        vios_uuid(adapter),
+        tdev_udid=unit.udid,
+        **values,
+    ).create()
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"f_size": 17}, "REST0142"),
+        ({"sha_chksum": "0" * 64}, "REST0141"),
+        ({"f_size": None, "sha_chksum": hashlib.sha256(b"").hexdigest()}, "REST0141"),
+    ],
+)
+def test_contents_that_are_not_what_was_announced(novalink, adapter, options, text):
+    unit, file = make_file(adapter, **options)
+    novalink.mark("before")
+    with pytest.raises(pvm_exc.HttpError, match=text):
+        adapter.upload_file(file.element, iter([CONTENT]))
+    assert novalink.compare("before") == []
+    file.delete()
+    assert not unit.refresh().in_use
+
+
+def test_download(adapter):
+    _unit, file = make_file(adapter)
+    adapter.upload_file(file.element, iter([CONTENT[:1000], CONTENT[1000:]]))
+    into = io.BytesIO()
+    adapter.download_file(file.element, into)
+    assert into.getvalue() == CONTENT
+    file.delete()
+
+
+def test_more_than_the_disk_holds(novalink, adapter):
+    group = requests.volume_group(adapter)
+    disk = requests.add_disk(adapter)
+    too_long = (1 << 30) + 1
+    file = pvm_vf.File.bld(
+        adapter,
+        "disk1",
+        pvm_vf.FileType.DISK_IMAGE,
+        vios_uuid(adapter),
+        tdev_udid=disk.udid,
+    ).create()
+    pieces = (bytes(1 << 20) for _ in range(1024))
+    with pytest.raises(pvm_exc.HttpError, match=f"REST0142 {too_long} bytes"):
+        adapter.upload_file(file.element, _with_one_more(pieces))
+    file.delete()
+    assert group.uuid
+
+
+def _with_one_more(pieces):
+    yield from pieces
+    yield b"x"
+
+
+def test_not_more_than_a_hundred_files(adapter):
+    unit, first = make_file(adapter)
+    open_files = [first]
+    for _ in range(99):
+        open_files.append(
+            pvm_vf.File.bld(
+                adapter,
+                "lu1",
+                pvm_vf.FileType.DISK_IMAGE,
+                vios_uuid(adapter),
+                tdev_udid=unit.udid,
+            ).create()
+        )
+    with pytest.raises(pvm_exc.HttpError, match="REST0140"):
+        pvm_vf.File.bld(
+            adapter,
+            "lu1",
+            pvm_vf.FileType.DISK_IMAGE,
+            vios_uuid(adapter),
+            tdev_udid=unit.udid,
+        ).create()
+    for file in open_files:
+        file.delete()
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(novalink, adapter):
+    _unit, file = make_file(adapter)
+    novalink.mark("before")
+
+    def pieces():
+        yield CONTENT[:4096]
+        raise OSError("the source is gone")
+
+    with pytest.raises(pvm_exc.ConnectionError, match="the source is gone"):
+        adapter.upload_file(file.element, pieces())
+    assert novalink.compare("before") == []
+    file.delete()
