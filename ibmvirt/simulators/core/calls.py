@@ -131,7 +131,9 @@ class Call:
         if kind in ("reset", "drop", "truncate"):
             raise Broken(kind)
         if kind == "delay":
-            self._in.clock.sleep(float(effect.get("seconds", 1)), rule.deleted.is_set)
+            end = self._in.clock.now() + float(effect.get("seconds", 1))
+            with self._in.rules.parked(rule):
+                self._in.clock.sleep_until(end, rule.deleted.is_set)
         elif kind in ("hold", "hang"):
             self._in.rules.park(rule)
         else:

@@ -69,8 +69,15 @@ class Clock:
         stop: collections.abc.Callable[[], bool] | None = None,
     ) -> None:
         """Wait simulated seconds, or until ``stop`` (asked now and then)."""
+        self.sleep_until(self.now() + seconds, stop)
+
+    def sleep_until(
+        self,
+        end: float,
+        stop: collections.abc.Callable[[], bool] | None = None,
+    ) -> None:
+        """Wait until a simulated moment, or ``stop``."""
         with self._condition:
-            end = self._now() + seconds
             while (left := end - self._now()) > 0:
                 if stop is not None and stop():
                     return

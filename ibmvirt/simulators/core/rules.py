@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import collections.abc
+import contextlib
 import dataclasses
 import itertools
 import math
@@ -186,15 +187,23 @@ class Rules:
 
     def park(self, rule: Rule) -> None:
         """Hold the calling thread until the rule is deleted."""
+        with self.parked(rule):
+            rule.deleted.wait()
+
+    @contextlib.contextmanager
+    def parked(self, rule: Rule) -> collections.abc.Iterator[None]:
+        """While inside, :meth:`wait_parked` tells that a call is held."""
         with self._condition:
             rule.parked += 1
             self._condition.notify_all()
-        rule.deleted.wait()
-        with self._condition:
-            rule.parked -= 1
+        try:
+            yield
+        finally:
+            with self._condition:
+                rule.parked -= 1
 
     def wait_parked(self, number: int, timeout: float) -> bool:
-        """Wait until a call is held by a rule.
+        """Wait until a call is held, or delayed, by a rule.
 
         :param timeout: real seconds.
         :raises KeyError: no such rule, or it was deleted meanwhile.
