@@ -41,6 +41,7 @@ from ibmvirt.common import (
     plan,
     planning,
     traits,
+    unsupported,
     vif_wait,
 )
 from ibmvirt.common import driver_extras as extras
@@ -51,7 +52,7 @@ LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
 
 
-class BaseDriver(extras.Extras, nova_driver.ComputeDriver):
+class BaseDriver(extras.Extras, unsupported.Unsupported, nova_driver.ComputeDriver):
     """What both drivers share. A subclass makes the backend."""
 
     def __init__(self, virtapi: typing.Any) -> None:

@@ -271,6 +271,27 @@ class TestLeast:
                 call()
         assert not least.world.calls
 
+    def test_what_no_platform_has_yet_is_named(self, driver, server, world, request_):
+        world.calls.clear()
+        calls = {
+            "suspend": lambda: driver.suspend(request_, server),
+            "resume": lambda: driver.resume(request_, server, None),
+            "rescue": lambda: driver.rescue(
+                request_, server, None, None, None, None, None
+            ),
+            "unrescue": lambda: driver.unrescue(request_, server),
+            "resize": lambda: driver.migrate_disk_and_power_off(
+                request_, server, "host2", None, None
+            ),
+            "swap a volume": lambda: driver.swap_volume(
+                request_, CONNECTION, CONNECTION, server, "/dev/sdb", 1
+            ),
+        }
+        for what, call in calls.items():
+            with pytest.raises(NotImplementedError, match=f"{what}.*{server.uuid}"):
+                call()
+        assert not world.calls
+
     def test_a_build_with_a_volume_is_not_tried_elsewhere(self, least, request_):
         from tests.unit.common import test_spawn
 

@@ -1,0 +1,87 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""Nova's calls for which no backend has a capability yet, refused by name.
+
+Nova's own base class raises NotImplementedError without a text, so that the
+user's action says nothing. Each of these leaves the server as it is.
+"""
+
+from __future__ import annotations
+
+import typing
+
+from ibmvirt.common import capability
+
+
+class Unsupported:
+    """A mixin of BaseDriver."""
+
+    backend: capability.Backend
+
+    def _refuse(self, what: str) -> typing.NoReturn:
+        raise NotImplementedError(
+            f"Could not {what}: the {self.backend.name} driver does not support it."
+        )
+
+    def suspend(self, context: typing.Any, instance: typing.Any) -> None:
+        self._refuse(f"suspend the server {instance.uuid}")
+
+    def resume(
+        self,
+        context: typing.Any,
+        instance: typing.Any,
+        network_info: typing.Any,
+        block_device_info: typing.Any = None,
+        share_info: typing.Any = None,
+    ) -> None:
+        self._refuse(f"resume the server {instance.uuid}")
+
+    def rescue(
+        self,
+        context: typing.Any,
+        instance: typing.Any,
+        network_info: typing.Any,
+        image_meta: typing.Any,
+        rescue_password: typing.Any,
+        block_device_info: typing.Any,
+        share_info: typing.Any,
+    ) -> None:
+        self._refuse(f"rescue the server {instance.uuid}")
+
+    def unrescue(self, context: typing.Any, instance: typing.Any) -> None:
+        self._refuse(f"unrescue the server {instance.uuid}")
+
+    def migrate_disk_and_power_off(
+        self,
+        context: typing.Any,
+        instance: typing.Any,
+        dest: typing.Any,
+        flavor: typing.Any,
+        network_info: typing.Any,
+        block_device_info: typing.Any = None,
+        timeout: int = 0,
+        retry_interval: int = 0,
+    ) -> typing.Any:
+        self._refuse(f"resize or migrate the server {instance.uuid}")
+
+    def swap_volume(
+        self,
+        context: typing.Any,
+        old_connection_info: typing.Any,
+        new_connection_info: typing.Any,
+        instance: typing.Any,
+        mountpoint: typing.Any,
+        resize_to: typing.Any,
+    ) -> None:
+        self._refuse(f"swap a volume of the server {instance.uuid}")
