@@ -23,16 +23,23 @@ from ibmvirt.powervm.disks import ssp
 from ibmvirt.powervm.guests import partitions, power
 from ibmvirt.powervm.networks import networks
 from ibmvirt.powervm.rest import jobs, topology
+from ibmvirt.powervm.volumes import base, fibre_channel, volumes
 
 
-def build(options: typing.Any, own_ip: str) -> capability.Backend:
+def build(options: typing.Any, own_ip: str, host_name: str = "") -> capability.Backend:
     """Make every object; nothing is called until the host starts."""
     connection = connections.Connection(options)
     adapter = connection.adapter
     places = topology.Topology(adapter, options.cluster_name, options.tier_name)
     cache = lpar_cache.LparCache(adapter)
-    operations = power.Power(jobs.Jobs(adapter, options.job_timeout), cache)
+    runner = jobs.Jobs(adapter, options.job_timeout)
+    operations = power.Power(runner, cache)
     writers = writer.Writers(adapter)
+    kinds: dict[str, base.VolumeKind] = {
+        kind.PROTOCOL: kind(adapter, places, runner)
+        for kind in (fibre_channel.FibreChannelVscsi,)
+    }
+    mappings = storage.Storage(adapter, places, writers, kinds)
     defaults = {
         "proc_units_factor": str(options.proc_units_factor),
         "uncapped_weight": str(options.uncapped_proc_weight),
@@ -42,12 +49,14 @@ def build(options: typing.Any, own_ip: str) -> capability.Backend:
         name="PowerVM",
         guests=partitions.Partitions(adapter, places, cache, operations, defaults),
         disks=ssp.SharedPool(adapter, places),
-        storage=storage.Storage(adapter, places, writers),
+        storage=mappings,
         networks=networks.Networks(
             adapter,
             places,
             options.default_switch,
             options.management_switch if options.use_rmc_mgmt_vif else None,
+            options.pvm_vswitch_for_novalink_io,
+            writers.forget,
         ),
         media=media.Media(adapter, places),
         host=host.Host(
@@ -58,7 +67,16 @@ def build(options: typing.Any, own_ip: str) -> capability.Backend:
             vios_wait=options.vios_wait_timeout,
             own_ip=own_ip,
         ),
+        volumes=volumes.Volumes(
+            mappings,
+            kinds,
+            host=host_name,
+            ip=own_ip,
+            multipath=options.volume_use_multipath,
+        ),
         crash_dump=operations,
+        extend_volumes=True,
+        multiattach=True,
         hot_plug_networks=True,
         qcow2_images=True,
     )

@@ -27,4 +27,4 @@ class PowerVMDriver(driver.BaseDriver):
     """Partitions of a Power system that NovaLink manages."""
 
     def make_backend(self) -> capability.Backend:
-        return backend.build(CONF.powervm, CONF.my_ip)
+        return backend.build(CONF.powervm, CONF.my_ip, CONF.host)

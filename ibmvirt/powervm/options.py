@@ -130,6 +130,18 @@ OPTIONS = [
         default="ETHERNET0",
         help="Virtual switch of SEA networks whose port binding names none.",
     ),
+    cfg.StrOpt(
+        "pvm_vswitch_for_novalink_io",
+        default="NovaLinkVEABridge",
+        help="Virtual switch between the partitions and Open vSwitch on the "
+        "NovaLink partition. It is made when it is not there, and is for this "
+        "alone.",
+    ),
+    cfg.BoolOpt(
+        "volume_use_multipath",
+        default=False,
+        help="Ask the volume service for several paths to a volume.",
+    ),
 ]
 
 

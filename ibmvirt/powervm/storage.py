@@ -14,21 +14,20 @@
 
 from __future__ import annotations
 
-import collections.abc
-import concurrent.futures
-import contextvars
 import typing
 
 from pypowervm.wrappers import storage as storage_wrapper
 from pypowervm.wrappers import virtual_io_server
 
 from ibmvirt.common import capability, exceptions, plan
-from ibmvirt.powervm import writer
+from ibmvirt.powervm import parallel, writer
 from ibmvirt.powervm.disks import ssp
 from ibmvirt.powervm.rest import topology
+from ibmvirt.powervm.volumes import base as volume_base
 
 GROUP = "ViosSCSIMapping"
 MEDIA = "VirtualOpticalMedia"
+VOLUME = "PhysicalVolume"
 
 
 class Storage(capability.Storage):
@@ -39,10 +38,12 @@ class Storage(capability.Storage):
         adapter: typing.Any,
         places: topology.Topology,
         writers: writer.Writers,
+        volumes: dict[str, volume_base.VolumeKind],
     ) -> None:
         self._adapter = adapter
         self._topology = places
         self._writers = writers
+        self._volumes = volumes
 
     def connect(
         self,
@@ -60,6 +61,11 @@ class Storage(capability.Storage):
             home = self._topology.repository().vios
             element = storage_wrapper.VOptMedia.bld_ref(self._adapter, media.name)
             wanted.setdefault(home.uuid, []).append(element)
+        for volume in volumes:
+            for uuid, found in self._volumes[volume.protocol].discover(volume).items():
+                # A volume to boot from comes first, as the root disk would.
+                place = 0 if volume.boot else len(wanted.setdefault(uuid, []))
+                wanted[uuid][place:place] = found
 
         def change(vios: topology.Vios) -> None:
             elements = wanted.get(vios.uuid) or []
@@ -69,7 +75,7 @@ class Storage(capability.Storage):
                     f"map {_names(elements)} to the partition {guest.name}",
                 )
 
-        in_parallel(change, vioses)
+        parallel.over_vioses(change, vioses)
 
     def _element(self, disk: plan.DiskRef) -> typing.Any:
         if disk.kind == ssp.KIND:
@@ -117,7 +123,8 @@ class Storage(capability.Storage):
                 remove, f"unmap the storage of the partition {guest.name}"
             )
 
-        in_parallel(change, self._topology.active_vioses())
+        parallel.over_vioses(change, self._topology.active_vioses())
+        self._forget(found, volumes)
         storage = dict.fromkeys(item for items in found.values() for item in items)
         return capability.Released(
             disks=tuple(
@@ -131,6 +138,55 @@ class Storage(capability.Storage):
                 if kind == MEDIA
             ),
         )
+
+    def disconnect_volume(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
+        """Remove the mappings of one volume, and its disks from the VIOSes."""
+        kind = self._volumes.get(volume.protocol)
+        udid = kind.udid(volume) if kind is not None else None
+        if udid is None:
+            return
+        found: dict[str, list[tuple[str, str, str]]] = {}
+
+        def change(vios: topology.Vios) -> None:
+            def remove(wrapper: typing.Any) -> bool:
+                gone = [
+                    mapping
+                    for mapping in mappings_of(wrapper, guest.id)
+                    if mapping.backing_storage is not None
+                    and _identity(mapping.backing_storage)[:2] == (VOLUME, udid)
+                ]
+                if gone:
+                    found[vios.uuid] = [_identity(m.backing_storage) for m in gone]
+                for mapping in gone:
+                    wrapper.scsi_mappings.remove(mapping)
+                return bool(gone)
+
+            self._writers.of(vios.uuid, vios.name, GROUP).apply(
+                remove, f"unmap the volume {volume.id} of the partition {guest.name}"
+            )
+
+        parallel.over_vioses(change, self._topology.active_vioses())
+        self._forget(found, (volume,))
+
+    def _forget(
+        self,
+        found: dict[str, list[tuple[str, str, str]]],
+        volumes: tuple[plan.Volume, ...],
+    ) -> None:
+        """Let the VIOSes forget the disks that were mapped or discovered."""
+        names = {
+            uuid: {name for kind, _id, name in items if kind == VOLUME}
+            for uuid, items in found.items()
+        }
+        for volume in volumes:
+            kind = self._volumes.get(volume.protocol)
+            if kind is not None:
+                for uuid, known in kind.known(volume).items():
+                    names.setdefault(uuid, set()).update(known)
+        gone = {uuid: sorted(some) for uuid, some in names.items() if some}
+        kind = self._volumes.get("fibre_channel")
+        if gone and kind is not None:
+            kind.forget(gone)
 
 
 def mappings_of(wrapper: typing.Any, lpar_uuid: str) -> list[typing.Any]:
@@ -153,19 +209,3 @@ def _identity(element: typing.Any) -> tuple[str, str, str]:
 
 def _names(elements: list[typing.Any]) -> str:
     return ", ".join(str(element.name) for element in elements)
-
-
-def in_parallel(
-    change: collections.abc.Callable[[topology.Vios], None],
-    vioses: tuple[topology.Vios, ...],
-) -> None:
-    """Call for every VIOS at once; the first error, when all have ended."""
-    if len(vioses) == 1:
-        change(vioses[0])
-        return
-    with concurrent.futures.ThreadPoolExecutor(len(vioses)) as pool:
-        futures = [
-            pool.submit(contextvars.copy_context().run, change, vios) for vios in vioses
-        ]
-    for future in futures:
-        future.result()

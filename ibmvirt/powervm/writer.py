@@ -214,8 +214,13 @@ class Writers:
                 self._writers[uuid, group] = found
             return found
 
-    def forget(self) -> None:
+    def forget(self, uuid: str | None = None) -> None:
+        """Somebody else changed a VIOS (None: any of them)."""
         with self._lock:
-            writers = list(self._writers.values())
+            writers = [
+                writer
+                for (vios, _group), writer in self._writers.items()
+                if uuid in (None, vios)
+            ]
         for writer in writers:
             writer.forget()

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import abc
+import collections.abc
 import json
 import logging
 import typing
@@ -39,11 +40,17 @@ class Network(abc.ABC):
     TYPE = ""
 
     def __init__(
-        self, adapter: typing.Any, places: topology.Topology, default_switch: str
+        self,
+        adapter: typing.Any,
+        places: topology.Topology,
+        default_switch: str,
+        vios_changed: collections.abc.Callable[[str], None],
     ) -> None:
+        """:param vios_changed: is told the UUID of a VIOS that was changed."""
         self._adapter = adapter
         self._topology = places
         self._default_switch = default_switch
+        self._vios_changed = vios_changed
 
     @abc.abstractmethod
     def check(self, vif: plan.Vif) -> None:

@@ -14,13 +14,16 @@
 
 from __future__ import annotations
 
+import collections.abc
 import typing
 
 from ibmvirt.common import capability, exceptions, plan
-from ibmvirt.powervm.networks import base, sea
+from ibmvirt.powervm.networks import base, ovs, sea
 from ibmvirt.powervm.rest import topology
 
-KINDS: dict[str, type[base.Network]] = {sea.SeaNetwork.TYPE: sea.SeaNetwork}
+KINDS: dict[str, type[base.Network]] = {
+    kind.TYPE: kind for kind in (sea.SeaNetwork, ovs.OvsNetwork)
+}
 # The management network is untagged.
 _MANAGEMENT_VLAN = 1
 
@@ -28,8 +31,11 @@ _MANAGEMENT_VLAN = 1
 class Networks(capability.Networks):
     """Chooses the kind of each port.
 
+    :param default_switch: switch of SEA ports that name none.
+    :param bridge_switch: switch between partitions and Open vSwitch.
     :param management_switch: switch of the management network; None = no
         partition gets an adapter there.
+    :param vios_changed: is told the UUID of a VIOS whose adapters were changed.
     """
 
     def __init__(
@@ -38,12 +44,19 @@ class Networks(capability.Networks):
         places: topology.Topology,
         default_switch: str,
         management_switch: str | None,
+        bridge_switch: str,
+        vios_changed: collections.abc.Callable[[str], None],
     ) -> None:
         self._adapter = adapter
         self._topology = places
         self._management_switch = management_switch
+        switches = {
+            sea.SeaNetwork.TYPE: default_switch,
+            ovs.OvsNetwork.TYPE: bridge_switch,
+        }
         self._kinds = {
-            name: kind(adapter, places, default_switch) for name, kind in KINDS.items()
+            name: kind(adapter, places, switches[name], vios_changed)
+            for name, kind in KINDS.items()
         }
 
     def _kind(self, vif: plan.Vif) -> base.Network:

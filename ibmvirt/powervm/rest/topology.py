@@ -19,8 +19,13 @@ import logging
 import threading
 import typing
 
+from pypowervm import const
 from pypowervm.wrappers import cluster as cluster_wrapper
-from pypowervm.wrappers import managed_system, virtual_io_server
+from pypowervm.wrappers import (
+    logical_partition,
+    managed_system,
+    virtual_io_server,
+)
 from pypowervm.wrappers import network as network_wrapper
 from pypowervm.wrappers import storage as storage_wrapper
 
@@ -125,6 +130,58 @@ class Topology:
                 "start the VIOSes and look at their RMC connections",
             )
         return found
+
+    def fc_ports(self) -> dict[str, tuple[str, ...]]:
+        """WWPNs of each VIOS's active Fibre Channel ports, by its UUID."""
+
+        def read() -> dict[str, tuple[str, ...]]:
+            with errors.attempting("read the Fibre Channel ports"):
+                wrappers = virtual_io_server.VIOS.get(
+                    self._adapter, xag=[const.XAG.VIO_STOR]
+                )
+                return {
+                    w.uuid: tuple(sorted(w.get_active_pfc_wwpns())) for w in wrappers
+                }
+
+        result: dict[str, tuple[str, ...]] = self._once("fc_ports", read)
+        return result
+
+    def management(self) -> tuple[str, str]:
+        """The management partition: its type and UUID.
+
+        :raises HypervisorError: the system has none.
+        """
+
+        def read() -> tuple[str, str]:
+            for vios in self.vioses():
+                if vios.management:
+                    return "VirtualIOServer", vios.uuid
+            what = "find the management partition"
+            with errors.attempting(what):
+                found = logical_partition.LPAR.search(
+                    self._adapter, is_mgmt_partition=True
+                )
+            if not found:
+                raise exceptions.HypervisorError(
+                    what, "no partition says that it is it", "look at pvmctl lpar list"
+                )
+            return "LogicalPartition", found[0].uuid
+
+        result: tuple[str, str] = self._once("management", read)
+        return result
+
+    def own_switch_href(self, name: str) -> str:
+        """The link of a virtual switch, which is made if it is not there."""
+        with self._lock:
+            if name not in self._switches():
+                self._known.pop("switches", None)
+            if name not in self._switches():
+                with errors.attempting(f"create the virtual switch {name}"):
+                    network_wrapper.VSwitch.bld(self._adapter, name).create(
+                        parent=self.system()
+                    )
+                self._known.pop("switches", None)
+            return self._switches()[name]
 
     def switch_href(self, name: str) -> str:
         """The link of a virtual switch.

@@ -1,0 +1,184 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""Fibre Channel volumes over virtual SCSI, on the simulator."""
+
+from __future__ import annotations
+
+import pytest
+
+from ibmvirt.common import exceptions, plan
+from tests.support import powervm
+
+
+@pytest.fixture
+def driven(novalink):
+    with powervm.running(novalink) as found:
+        yield found
+
+
+@pytest.fixture
+def guest(driven):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    return driven.guest(spawn)
+
+
+def a_volume(driven, number=201, **data):
+    """A volume on a new LUN of the simulator's storage."""
+    lun = driven.simulator.admin("POST", "luns", {"size": 2048, "lun": number})
+    values = {"target_wwn": lun["targets"], "target_lun": lun["lun"], **data}
+    volume = plan.Volume(id=f"volume-{number}", protocol="fibre_channel", data=values)
+    return volume, lun
+
+
+def disks(driven, guest):
+    """(VIOS, UDID) of the guest's disks that are LUNs."""
+    storage = driven.simulator.guest(guest.name)["storage"]
+    return sorted(s["vios"] for s in storage if s["kind"] == "PhysicalVolume")
+
+
+def test_the_connector_names_host_and_ports(driven, guest):
+    server = plan.Server(uuid=guest.uuid, name="x")
+    found = driven.backend.volumes.connector(server, guest)
+    assert found["ip"] == "127.0.0.1"
+    assert len(found["wwpns"]) >= 2
+    driven.simulator.admin("DELETE", "journal")
+    driven.backend.volumes.connector(server, guest)
+    own = [r for r in driven.simulator.journal() if r["memento"] != "bg:events"]
+    assert own == []
+
+
+def test_attach_and_detach_while_it_runs(driven, guest):
+    volumes = driven.backend.volumes
+    volume, _lun = a_volume(driven)
+    driven.simulator.mark()
+    volumes.check((volume,))
+    volumes.attach(guest, volume)
+    assert disks(driven, guest) == ["vios1", "vios2"]
+    volumes.attach(guest, volume)
+    assert disks(driven, guest) == ["vios1", "vios2"]
+    volumes.extend(guest, volume, 4 << 30)
+    volumes.detach(guest, volume)
+    assert disks(driven, guest) == []
+    # The VIOSes have forgotten the disk too.
+    assert driven.simulator.compare() == []
+    volumes.detach(guest, volume)
+
+
+def test_a_restarted_service_detaches_what_another_attached(driven, guest):
+    volume, _lun = a_volume(driven)
+    driven.simulator.mark()
+    driven.backend.volumes.attach(guest, volume)
+    with powervm.running(driven.simulator) as again:
+        again.backend.volumes.detach(guest, volume)
+    assert driven.simulator.compare() == []
+
+
+def test_only_the_ports_that_the_map_names_are_asked(driven, guest):
+    volume, lun = a_volume(driven)
+    ports = driven.backend.volumes.connector(plan.Server("u", "n"), guest)["wwpns"]
+    targets = {port.lower(): lun["targets"] for port in ports}
+    mapped = plan.Volume(
+        id=volume.id,
+        protocol=volume.protocol,
+        data={**volume.data, "initiator_target_map": targets},
+    )
+    driven.backend.volumes.attach(guest, mapped)
+    assert disks(driven, guest) == ["vios1", "vios2"]
+
+
+def test_one_vios_that_does_not_find_it_is_left_out(driven, guest):
+    volume, _lun = a_volume(driven)
+    driven.simulator.mark()
+    driven.simulator.rule(
+        match={"key": "PUT VirtualIOServer/{id}/do/LUARecovery"},
+        on="job",
+        effect={"kind": "job", "message": "VIOS0099 a broken path"},
+    )
+    driven.backend.volumes.attach(guest, volume)
+    assert len(disks(driven, guest)) == 1
+    driven.backend.volumes.detach(guest, volume)
+    assert driven.simulator.compare() == []
+
+
+def test_a_lun_that_no_vios_finds_is_an_error_that_says_so(driven, guest):
+    volume, lun = a_volume(driven)
+    driven.simulator.admin("DELETE", f"luns/{lun['number']}")
+    with pytest.raises(exceptions.HypervisorError, match="find the volume volume-201"):
+        driven.backend.volumes.attach(guest, volume)
+    assert disks(driven, guest) == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{}, {"target_wwn": "50"}, {"target_wwn": ["50"], "target_lun": "x"}],
+)
+def test_connections_that_cannot_be_used_are_refused(driven, data):
+    volume = plan.Volume(id="v", protocol="fibre_channel", data=data)
+    with pytest.raises(exceptions.InvalidRequest, match="use the volume v"):
+        driven.backend.volumes.check((volume,))
+
+
+def test_an_unknown_protocol_is_refused(driven):
+    volume = plan.Volume(id="v", protocol="nfs", data={})
+    with pytest.raises(exceptions.InvalidRequest, match="its protocol is 'nfs'"):
+        driven.backend.volumes.check((volume,))
+
+
+def test_a_server_boots_from_a_volume_and_is_destroyed(driven):
+    volume, _lun = a_volume(driven)
+    other, _lun = a_volume(driven, 202)
+    driven.simulator.mark()
+    boot = plan.Volume(volume.id, volume.protocol, volume.data, boot=True)
+    spawn = driven.plan(7)
+    guest = plan.GuestSpec(
+        server=spawn.server, vcpus=1, memory_mib=512, vifs=spawn.guest.vifs,
+        volumes=(boot, other), platform=spawn.guest.platform,
+    )  # fmt: skip
+    driven.spawn(plan.Spawn(guest, None, config_drive=True))
+    kinds = [s["kind"] for s in driven.simulator.guest(spawn.server.name)["storage"]]
+    assert kinds.count("PhysicalVolume") == 4
+    driven.destroy(plan.Spawn(guest, None, config_drive=True))
+    assert driven.simulator.compare() == []
+
+
+@pytest.mark.parametrize(("phase", "kind"), [("before", "refuse"), ("after", "drop")])
+def test_any_one_call_of_an_attach_may_fail(driven, guest, phase, kind):
+    volumes, simulator = driven.backend.volumes, driven.simulator
+    server = plan.Server(uuid=guest.uuid, name=guest.name)
+    volume, _lun = a_volume(driven)
+    simulator.mark()
+    with driven.operation("attach_volume", server):
+        volumes.attach(guest, volume)
+    memento = f"attach_volume:{guest.uuid}"
+    cells = [(r["key"], r["occurrence"]) for r in simulator.journal(memento=memento)]
+    volumes.detach(guest, volume)
+    assert simulator.compare() == []
+    errors = []
+    for key, occurrence in cells:
+        simulator.admin("DELETE", "journal")
+        simulator.rule(
+            match={"key": key, "occurrence": occurrence, "memento": memento},
+            phase=phase,
+            effect={"kind": kind, "status": 500, "message": "HSCL9999 a fault"},
+        )
+        try:
+            with driven.operation("attach_volume", server):
+                volumes.attach(guest, volume)
+        except exceptions.IBMVirtError as error:
+            errors.append(error)
+        simulator.delete_rule()
+        volumes.detach(guest, volume)
+        assert simulator.compare() == [], (key, occurrence)
+    assert all(error.attempted for error in errors)
