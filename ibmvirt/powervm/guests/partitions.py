@@ -93,6 +93,9 @@ class Partitions(capability.Guests):
             "uuid": uuid_of(wanted.server.uuid),
             "env": wanted.platform.type,
         }
+        pool = attributes.pop(spec.POOL, None)
+        if pool is not None:
+            attributes[lpar_builder.SPP] = str(self._topology.processor_pool(pool))
         system = self._topology.system()
         try:
             standard = lpar_builder.DefaultStandardize(system)

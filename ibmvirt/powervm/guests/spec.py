@@ -24,8 +24,15 @@ import typing
 from ibmvirt.common import exceptions, plan
 
 PREFIX = "powervm:"
+# The pool's name; the platform wants its number.
+POOL = "shared_proc_pool_name"
 # Spec -> attribute of pypowervm's LPAR builder.
-_MEMORY = {"min_mem": "min_mem", "max_mem": "max_mem", "expansion_factor": "ame_factor"}
+_MEMORY = {
+    "min_mem": "min_mem",
+    "max_mem": "max_mem",
+    "expansion_factor": "ame_factor",
+    "ppt_ratio": "ppt_ratio",
+}
 _PROCESSORS = {
     "min_vcpu": "min_vcpu",
     "max_vcpu": "max_vcpu",
@@ -34,11 +41,11 @@ _PROCESSORS = {
     "max_proc_units": "max_proc_units",
     "processor_compatibility": "processor_compatibility",
     "availability_priority": "avail_priority",
-    "shared_proc_pool_name": "spp_name",
+    POOL: POOL,
     "shared_weight": "uncapped_weight",
     "srr_capability": "srr_capability",
 }
-_OTHERS = {"dedicated_proc", "uncapped", "dedicated_sharing_mode", "ppt_ratio"}
+_OTHERS = {"dedicated_proc", "uncapped", "dedicated_sharing_mode"}
 KNOWN = frozenset({*_MEMORY, *_PROCESSORS, *_OTHERS})
 # powervm:dedicated_sharing_mode -> pypowervm's sharing mode.
 SHARING_MODES = {
@@ -47,7 +54,7 @@ SHARING_MODES = {
     "share_idle_procs_active": "sre idle procs active",
     "share_idle_procs_always": "sre idle procs always",
 }
-_INTEGERS = {
+INTEGERS = {
     "min_mem": (256, 1 << 25),
     "max_mem": (256, 1 << 25),
     "min_vcpu": (1, 256),
@@ -55,15 +62,18 @@ _INTEGERS = {
     "availability_priority": (0, 255),
     "shared_weight": (0, 255),
 }
-_FLOATS = {
+# Of the physical page table to memory.
+PPT_RATIOS = tuple(f"1:{64 << power}" for power in range(7))
+FLOATS = {
     "proc_units": (0.05, 256.0),
     "min_proc_units": (0.05, 256.0),
     "max_proc_units": (0.05, 256.0),
     "expansion_factor": (0.0, 10.0),
 }
-_BOOLEANS = {"true": "true", "t": "true", "yes": "true", "y": "true", "1": "true"}
-_BOOLEANS.update({"false": "false", "f": "false", "no": "false", "n": "false"})
-_BOOLEANS["0"] = "false"
+BOOLEANS = {"true": "true", "t": "true", "yes": "true", "y": "true", "1": "true"}
+BOOLEANS.update({"false": "false", "f": "false", "no": "false", "n": "false"})
+BOOLEANS["0"] = "false"
+SWITCHES = frozenset({"dedicated_proc", "uncapped", "srr_capability"})
 
 AIX_LINUX, IBM_I = "AIX/Linux", "OS400"
 
@@ -95,8 +105,10 @@ def from_flavor(
         "vcpu": str(flavor["vcpus"]),
     }
     for source, target in {**_MEMORY, **_PROCESSORS}.items():
-        if source in specs and target != "spp_name":
+        if source in specs:
             attributes[target] = specs[source]
+    if "srr_capability" in attributes:
+        attributes["srr_capability"] = boolean(attributes["srr_capability"])
     _sharing(specs, attributes)
     _ordered(attributes, "min_mem", "memory", "max_mem")
     _ordered(attributes, "min_vcpu", "vcpu", "max_vcpu")
@@ -114,7 +126,7 @@ def _sharing(specs: dict[str, str], attributes: dict[str, str]) -> None:
             attributes["sharing_mode"] = SHARING_MODES[mode]
         attributes.pop("proc_units_factor", None)
         attributes.pop("uncapped_weight", None)
-        for name in ("proc_units", "uncapped", "shared_weight"):
+        for name in ("proc_units", "uncapped", "shared_weight", POOL):
             if name in specs:
                 raise _wrong(name, specs[name], "the processors are dedicated")
         return
@@ -140,22 +152,24 @@ def check(name: str, value: str) -> None:
             "the PowerVM driver has none of that name",
             f"use one of: {', '.join(sorted(KNOWN))}",
         )
-    if name in _INTEGERS or name in _FLOATS:
-        low, high = _INTEGERS.get(name) or _FLOATS[name]
+    if name in INTEGERS or name in FLOATS:
+        low, high = INTEGERS.get(name) or FLOATS[name]
         try:
-            number = int(value) if name in _INTEGERS else float(value)
+            number = int(value) if name in INTEGERS else float(value)
         except ValueError:
             raise _wrong(name, value, "it is not a number") from None
         if not low <= number <= high:
             raise _wrong(name, value, f"it is not within {low} to {high}")
-    elif name in ("dedicated_proc", "uncapped", "srr_capability"):
+    elif name in SWITCHES:
         boolean(value, name)
+    elif name == "ppt_ratio" and value not in PPT_RATIOS:
+        raise _wrong(name, value, f"it is none of {', '.join(PPT_RATIOS)}")
     elif name == "dedicated_sharing_mode" and value not in SHARING_MODES:
         raise _wrong(name, value, f"it is none of {', '.join(SHARING_MODES)}")
 
 
 def boolean(value: str, name: str = "") -> str:
-    found = _BOOLEANS.get(value.strip().lower())
+    found = BOOLEANS.get(value.strip().lower())
     if found is None:
         raise _wrong(name, value, "it is neither true nor false")
     return found

@@ -42,7 +42,7 @@ _DESCRIPTIONS = {
     "dedicated_proc": "Whether its processors are its own.",
     "uncapped": "Whether it may use free processing units.",
     "dedicated_sharing_mode": "When dedicated processors that idle are shared.",
-    "ppt_ratio": "Ratio of the partition's physical page table, 0 to 6.",
+    "ppt_ratio": "Ratio of the physical page table to memory.",
 }
 
 
@@ -54,6 +54,8 @@ def _value(name: str) -> dict[str, typing.Any]:
         return {"type": str, "pattern": r"\d+(\.\d+)?"}
     if name in spec.SWITCHES:
         return {"type": str, "enum": sorted(spec.BOOLEANS)}
+    if name == "ppt_ratio":
+        return {"type": str, "enum": list(spec.PPT_RATIOS)}
     if name == "dedicated_sharing_mode":
         return {"type": str, "enum": sorted(spec.SHARING_MODES)}
     return {"type": str}

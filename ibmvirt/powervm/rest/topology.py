@@ -24,6 +24,7 @@ from pypowervm.wrappers import cluster as cluster_wrapper
 from pypowervm.wrappers import (
     logical_partition,
     managed_system,
+    shared_proc_pool,
     virtual_io_server,
 )
 from pypowervm.wrappers import network as network_wrapper
@@ -130,6 +131,32 @@ class Topology:
                 "start the VIOSes and look at their RMC connections",
             )
         return found
+
+    def processor_pool(self, name: str) -> int:
+        """The number of a shared processor pool.
+
+        :raises InvalidRequest: there is none of that name.
+        """
+
+        def read() -> dict[str, int]:
+            with errors.attempting("read the shared processor pools"):
+                wrappers = shared_proc_pool.SharedProcPool.get(
+                    self._adapter, parent=self.system()
+                )
+            return {str(w.name): int(w.id) for w in wrappers}
+
+        pools: dict[str, int] = self._once("pools", read)
+        if name not in pools:
+            with self._lock:
+                self._known.pop("pools", None)
+            pools = self._once("pools", read)
+        if name not in pools:
+            raise exceptions.InvalidRequest(
+                f"use the shared processor pool {name}",
+                f"the system has only {', '.join(sorted(pools))}",
+                "create it, or correct powervm:shared_proc_pool_name of the flavor",
+            )
+        return pools[name]
 
     def fc_ports(self) -> dict[str, tuple[str, ...]]:
         """WWPNs of each VIOS's active Fibre Channel ports, by its UUID."""

@@ -368,3 +368,12 @@ def test_a_wrong_password_is_named():
             powervm.running(simulator, novalink_ca_file=None),
         ):
             pass
+
+
+def test_an_unknown_processor_pool_is_refused_by_name(driven):
+    with pytest.raises(exceptions.InvalidRequest, match="pool nowhere"):
+        driven.plan(extra_specs={"powervm:shared_proc_pool_name": "nowhere"})
+    spawn = driven.plan(extra_specs={"powervm:shared_proc_pool_name": "DefaultPool"})
+    driven.spawn(spawn)
+    found = driven.backend.guests._read(driven.guest(spawn).id)
+    assert found.proc_config.shared_proc_cfg.pool_id == 0
