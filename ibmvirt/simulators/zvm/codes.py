@@ -68,6 +68,16 @@ TABLE = {
     "bad_size": Entry(24, 13, 0, "The size {size} is not valid", "assumed"),
     "unknown_api": Entry(24, 11, 0, "The API {name} is not known here", "assumed"),
     "bad_argument": Entry(24, 13, 0, "The argument {name} is missing", "assumed"),
+    "bad_definition": Entry(24, 13, 0, "The argument {text} is not valid", "assumed"),
+    "no_statement": Entry(8, 3002, 0, "{user} has no statement {text}", "assumed"),
+    "device_exists": Entry(8, 404, 4, "Image {user} has a device {vdev}", "documented"),
+    "no_device": Entry(8, 404, 8, "Image {user} has no device {vdev}", "documented"),
+    "no_real_device": Entry(8, 204, 8, "The device {real} is not there", "assumed"),
+    "device_taken": Entry(8, 204, 4, "The device {real} is {owner}'s", "assumed"),
+    "no_osa": Entry(4, 4, 0, "The system has no OSA device", "documented"),
+    "cannot_relocate": Entry(
+        8, 8, 3000, "{code} {why}\nDetails: {code} {why}", "assumed"
+    ),
     "iucv_down": Entry(8, 4, 1, "Return code 4, Reason code 111.", "documented"),
 }
 

@@ -98,6 +98,17 @@ class Machine:
         zvm.put(model.User("OSDFLT", ("PROFILE OSDFLT", "IPL CMS")))
         entry = (f"IDENTITY {daemon.CONNECTOR} LBYONLY 4G 8G BG",)
         zvm.put(model.User(daemon.CONNECTOR, entry, on=True, member=names[0]))
+        for number in (*range(0x1A00, 0x1A08), *range(0x1B00, 0x1B08)):
+            chpid = f"{number >> 8:02X}"
+            zvm.devices[f"{number:04X}"] = model.RealDevice(
+                f"{number:04X}",
+                "fcp",
+                chpid,
+                f"C05076DE33{number:06X}",
+                f"C05076DE34{number >> 8:06X}",
+            )
+        for number in ("0440", "0443"):
+            zvm.devices[number] = model.RealDevice(number, "osa", "10")
         size = 1_000_000 if kind == "ECKD" else 1_500_000_000
         zvm.pools[pool] = model.Pool(pool, kind, size)
         for name, aware in (("DEFAULT", True), ("VSWFLAT", False)):

@@ -19,7 +19,6 @@ import typing
 
 from ibmvirt.simulators.core import admin, http
 from ibmvirt.simulators.zvm import model
-from ibmvirt.simulators.zvm.commands import system
 
 
 def add_routes(control: admin.Admin, zvm: model.Zvm) -> None:
@@ -72,11 +71,18 @@ def guest(zvm: model.Zvm, name: str) -> dict[str, typing.Any]:
         "name": user.name,
         "state": state,
         "member": user.member,
-        "memory_mib": system.memory_mib(user),
+        "memory_mib": model.memory_mib(user),
         "hostname": seen.get("hostname"),
         "instance_id": seen.get("instance_id"),
         "networks": seen.get("networks", []),
         "config_drive": bool(seen.get("config_drive")),
+        "cpus": seen.get("cpus", []) if user.on else [],
+        "online_memory_mib": seen.get("memory_mib", 0) if user.on else 0,
+        "volumes": seen.get("volumes", []),
+        "ephemeral": seen.get("ephemeral", []),
+        "devices": sorted(
+            d.number for d in zvm.devices.values() if d.owner == user.name
+        ),
         "adapters": _adapters(zvm, user),
         "storage": [
             {"vdev": d.vdev, "type": d.type, "size": d.size, "pool": d.pool}

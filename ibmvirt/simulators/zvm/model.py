@@ -83,6 +83,23 @@ class Vswitch:
 
 
 @dataclasses.dataclass(frozen=True)
+class RealDevice:
+    """An FCP device or an OSA; ``owner`` has it as ``vdev``."""
+
+    number: str
+    kind: str
+    chpid: str
+    wwpn: str = ""
+    physical_wwpn: str = ""
+    owner: str = ""
+    vdev: str = ""
+    offline: bool = False
+
+    def changed(self, **values: typing.Any) -> RealDevice:
+        return dataclasses.replace(self, **values)
+
+
+@dataclasses.dataclass(frozen=True)
 class Pool:
     """A disk pool: ECKD in cylinders or FBA in blocks."""
 
@@ -118,6 +135,7 @@ class Zvm:
         self.disks = add("disks", world.KEPT, _plain)
         self.spool = add("spool", world.KEPT, _plain)
         self.vswitches = add("vswitches", world.KEPT, _plain)
+        self.devices = add("devices", world.KEPT, _plain)
         self.pools = add("pools", world.KEPT, _plain)
         self.lists = add("name_lists", world.KEPT, list)
         self.guests = add("guests", world.LOG, dict)
@@ -173,6 +191,13 @@ class Zvm:
             raise refuse("pool_full", pool=pool.name, size=size)
         return start
 
+    # -- devices --------------------------------------------------------------
+
+    def real_devices(self, kind: str) -> list[RealDevice]:
+        """In the order of their numbers."""
+        found = [device for device in self.devices.values() if device.kind == kind]
+        return sorted(found, key=lambda device: device.number)
+
     # -- spool ------------------------------------------------------------------
 
     def next_spool(self) -> str:
@@ -204,3 +229,22 @@ def units(size: str, pool: Pool) -> int:
     if not suffix:
         return number
     return math.ceil(number * (1 << (30 if suffix == "g" else 20)) / pool.unit)
+
+
+def memory_mib(user: User) -> int:
+    """MiB of a user's storage at log-on, by its USER statement."""
+    return _storage(user, 3)
+
+
+def maximum_mib(user: User) -> int:
+    """MiB that a user may define at most."""
+    return _storage(user, 4)
+
+
+def _storage(user: User, position: int) -> int:
+    words = user.entry[0].split() if user.entry else []
+    if len(words) <= position or words[0] != "USER":
+        return 0
+    text = words[position].lower()
+    number = int("".join(c for c in text if c.isdigit()) or 0)
+    return number * 1024 if text.endswith("g") else number

@@ -89,15 +89,20 @@ class Arguments:
 
 Api = collections.abc.Callable[[model.Zvm, Caller, Arguments], str]
 Tool = collections.abc.Callable[[model.Zvm, Caller, list[str]], Result]
+FAMILIES = (
+    "users", "definitions", "disks", "networks", "adapters", "devices",
+    "system", "cp", "spool", "iucv",
+)  # fmt: skip
 APIS: dict[str, Api] = {}
 TOOLS: dict[str, Tool] = {}
 
 
-def api(name: str) -> collections.abc.Callable[[Api], Api]:
-    """Register an smcli API; it returns the response without the header."""
+def api(*names: str) -> collections.abc.Callable[[Api], Api]:
+    """Register smcli APIs; each returns the response without the header."""
 
     def keep(function: Api) -> Api:
-        APIS[name] = function
+        for name in names:
+            APIS[name] = function
         return function
 
     return keep
@@ -135,7 +140,7 @@ def load() -> None:
     """Import every family of commands, which register themselves."""
     import importlib
 
-    for name in ("users", "disks", "networks", "system", "cp", "spool", "iucv"):
+    for name in FAMILIES:
         importlib.import_module(f"ibmvirt.simulators.zvm.commands.{name}")
 
 

@@ -59,6 +59,11 @@ def delete(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
 @api("Image_Volume_Space_Query_DM")
 def space(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
     """Free extents (-q 2), used extents (-q 3), volumes (-q 1)."""
+    if args.flag("-q") == "1" and args.flag("-e") == "1":
+        return "".join(
+            f"VOL001 {'3390-09' if p.type == 'ECKD' else '9336-32'} {p.size}\n"
+            for p in zvm.pools.values()
+        )
     name = args.flag("-n").upper()
     pool = zvm.pools.get(name)
     if pool is None:

@@ -169,11 +169,21 @@ def create_active(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
     return ""
 
 
+def _granted_by_entry(user: model.User, switch: model.Vswitch) -> bool:
+    """A NICDEF with the vswitch authorizes its user (z/VM 6.4 and later)."""
+    return any(
+        line.startswith("NICDEF ") and f" LAN SYSTEM {switch.name}" in line
+        for line in user.entry
+    )
+
+
 @api("Virtual_Network_Adapter_Connect_Vswitch")
 def connect(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
     user = zvm.user(args.user())
     switch = _vswitch(zvm, args.flag("-n"))
     nics = _active(user)
+    if user.name not in dict(switch.grants) and not _granted_by_entry(user, switch):
+        raise refuse("not_granted", user=user.name, name=switch.name)
     nics[model.vdev_of(args.flag("-v"))] = switch.name
     _put_active(zvm, user, nics)
     return ""

@@ -40,18 +40,8 @@ def information(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
 
 @api("System_Performance_Information_Query")
 def performance(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
-    used = sum(memory_mib(user) for user in zvm.users.values() if user.on)
+    used = sum(model.memory_mib(user) for user in zvm.users.values() if user.on)
     return f"MEMORY_IN_USE={(used + 4096) * 256}\n"
-
-
-def memory_mib(user: model.User) -> int:
-    """MiB of a user's storage, by its USER statement."""
-    words = user.entry[0].split() if user.entry else []
-    if len(words) < 4 or words[0] != "USER":
-        return 0
-    text = words[3].lower()
-    number = int("".join(c for c in text if c.isdigit()) or 0)
-    return number * 1024 if text.endswith("g") else number
 
 
 @api("SSI_Query")
@@ -68,13 +58,7 @@ def ssi(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
     return "\n".join(lines) + "\n"
 
 
-@api("System_WWPN_Query")
-def wwpns(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
-    return ""
-
-
-@api("System_Image_Performance_Query")
-@api("Image_Performance_Query")
+@api("System_Image_Performance_Query", "Image_Performance_Query")
 def image_performance(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
     """Counters of running guests; the processor time is that of the clock."""
     names = " ".join(args.all.get("-T", [])).upper().split()
@@ -86,7 +70,7 @@ def image_performance(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
         if not (wanted and user.on):
             continue
         now = int(zvm.instruments.clock.now() * 1_000_000)
-        memory = memory_mib(user) * 1024
+        memory = model.memory_mib(user) * 1024
         cpus = sum("DEFINE CPU" in line for line in user.entry) or 1
         blocks.append(
             "\n".join(

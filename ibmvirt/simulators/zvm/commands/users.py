@@ -106,8 +106,7 @@ def deactivate(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
     user = zvm.user(args.user())
     if not user.on:
         raise refuse("not_on", user=user.name)
-    zvm.say(user.name, "HCPGSP2629I The virtual machine is logged off")
-    zvm.put(user.changed(on=False, paused=False, member="", active_nics=()))
+    guest.log_off(zvm, user, "HCPGSP2629I The virtual machine is logged off")
     return ""
 
 
