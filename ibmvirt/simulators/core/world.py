@@ -236,7 +236,12 @@ class World:
                 action()
 
     def dump(self) -> dict[str, dict[str, typing.Any]]:
-        """All values of the collections with a codec, as JSON."""
+        """All values of the collections with a codec, as JSON.
+
+        :raises ValueError: this world has none.
+        """
+        if not any(c.codec for c in self._collections.values()):
+            raise ValueError("form: this simulator's world cannot be dumped")
         current = self._current()
         return {
             c.name: {key: c.codec.dump(v) for key, v in current[c.name].items()}

@@ -20,7 +20,7 @@ import threading
 import time
 import uuid as uuids
 
-from ibmvirt.simulators.core import calls, rules
+from ibmvirt.simulators.core import calls, rules, transitions
 from ibmvirt.simulators.novalink import atom, store
 from ibmvirt.simulators.novalink.refusals import Refusal, refuse
 from ibmvirt.simulators.novalink.schema import xml
@@ -56,7 +56,8 @@ class Job:
     status: str = RUNNING
     results: Results = ()
     message: str = ""
-    ends: float = 0.0
+    progress: transitions.Progress | None = None
+    over: threading.Event = dataclasses.field(default_factory=threading.Event)
 
 
 # Does the work of an operation: (system, target, parameters) -> results.
@@ -138,7 +139,13 @@ class Jobs:
             if len(self._jobs) >= LIMIT:
                 raise refuse("jobs", limit=LIMIT)
             self._jobs[job.id] = job
-        if self._in.latency.profile == "none":
+        low, high = DURATIONS.get(name, (0.5, 1.0))
+        job.progress = self._in.transitions.begin(
+            f"job:{name}",
+            low + (high - low) * (time.time() % 1),
+            at_once=self._in.latency.profile == "none",
+        )
+        if job.progress.done():
             self._finish(job, handler, record.record)
         else:
             threading.Thread(
@@ -147,13 +154,18 @@ class Jobs:
         return job
 
     def _run_late(self, job: Job, handler: Handler, record: dict[str, object]) -> None:
-        low, high = DURATIONS.get(job.operation, (0.5, 1.0))
-        span = low + (high - low) * (time.time() % 1)
-        self._in.clock.sleep(span, lambda: job.status != RUNNING)
+        assert job.progress is not None
+        job.progress.wait(lambda: job.status != RUNNING)
         self._finish(job, handler, record)
 
     def _finish(self, job: Job, handler: Handler, record: dict[str, object]) -> None:
         """Commit the job: it takes effect when it completes."""
+        try:
+            self._commit(job, handler, record)
+        finally:
+            job.over.set()
+
+    def _commit(self, job: Job, handler: Handler, record: dict[str, object]) -> None:
         results: Results = ()
         status, message = OK, ""
         before = self._strike(job, record, "before")
@@ -185,6 +197,9 @@ class Jobs:
         """A fault rule ``on: job`` makes it fail, hang or wait."""
         for rule in self._in.rules.pick(record, phase, "job"):
             self._hold(rule)
+            if rule.dropped:
+                # The world was reset meanwhile: the job is of another one.
+                job.status = CANCELED
             effect = rule.effect
             if effect["kind"] not in ("hold", "hang", "delay"):
                 return (
@@ -209,6 +224,17 @@ class Jobs:
             raise refuse("not_found", type="job", uuid=number)
         return found
 
+    def ask(self, number: str) -> Job:
+        """The job that a client asks for; it may go on by being asked.
+
+        :raises Refusal: no such job.
+        """
+        job = self.get(number)
+        if job.status == RUNNING and job.progress is not None and job.progress.ask():
+            # Its thread is at it; a rule may still hold it.
+            job.over.wait(2.0)
+        return job
+
     def cancel(self, number: str) -> None:
         job = self.get(number)
         with self._lock:
@@ -229,6 +255,9 @@ class Jobs:
 
     def clear(self) -> None:
         with self._lock:
+            for job in self._jobs.values():
+                if job.status == RUNNING:
+                    job.status = CANCELED
             self._jobs.clear()
 
     def _request_url(self, job: Job) -> str:

@@ -378,7 +378,7 @@ class Endpoint:
             call.committed()
             return http.Response(204)
         if request.verb == "GET":
-            body = self.jobs.render(self.jobs.get(parts[0]))
+            body = self.jobs.render(self.jobs.ask(parts[0]))
             return http.Response(200, body, {**atom.TYPE, "ETag": "0"})
         raise refuse("verb", verb=request.verb, path=request.path)
 

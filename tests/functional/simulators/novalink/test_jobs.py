@@ -405,3 +405,13 @@ def test_validate_between_two_systems_that_share_a_pool():
             assert pvm_vios.VIOS.get(adapter)
         finally:
             session._logoff()
+
+
+def test_a_job_that_is_done_at_the_third_question(novalink, adapter, lpar, quick_polls):
+    """Polling is tested without time: the client asks until it is done."""
+    novalink.transitions(**{"job:PowerOn": {"progression": "manual", "times": 3}})
+    novalink.admin("DELETE", "journal")
+    power.power_on(lpar, None)
+    assert state(lpar) == "running"
+    polls = [r for r in novalink.journal() if r["key"] == "GET jobs/{id}"]
+    assert len(polls) == 3
