@@ -52,10 +52,12 @@ class Connection:
     """A session and its adapter.
 
     :param options: the group ``[powervm]`` of the configuration.
+    :param wait: seconds to wait for the REST server; None = as configured.
     """
 
-    def __init__(self, options: typing.Any) -> None:
+    def __init__(self, options: typing.Any, wait: float | None = None) -> None:
         self._options = options
+        self._wait = options.vios_wait_timeout if wait is None else wait
         self._session: session.Session | None = None
         self.adapter = LazyAdapter()
 
@@ -65,7 +67,7 @@ class Connection:
         :raises HypervisorUnavailable: it does not answer, or refuses us.
         """
         opts = self._options
-        end = clock.now() + opts.vios_wait_timeout
+        end = clock.now() + self._wait
         what = f"log on to NovaLink at {opts.novalink_host}"
         while True:
             try:

@@ -1,0 +1,149 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""Whether the system has what the driver needs, each thing with its remedy."""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+import typing
+
+from pypowervm.wrappers import network as network_wrapper
+
+from ibmvirt.common import context, exceptions
+from ibmvirt.powervm import connection as connections
+from ibmvirt.powervm.rest import errors, topology
+
+OK, WARNING, FAILURE = "ok", "warning", "failure"
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. ``detail`` gives the remedy too."""
+
+    name: str
+    result: str
+    detail: str
+
+
+def check(options: typing.Any) -> list[Finding]:
+    """Look at everything; nothing is changed.
+
+    :param options: the group ``[powervm]`` of the configuration.
+    """
+    connection = connections.Connection(options, wait=0)
+    places = topology.Topology(
+        connection.adapter, options.cluster_name, options.tier_name
+    )
+    with context.background("preflight"):
+        first = _look("NovaLink", lambda: _log_on(connection, places))
+        if first.result != OK:
+            return [first]
+        try:
+            return [first, *_all(options, connection, places)]
+        finally:
+            connection.close()
+
+
+def _all(
+    options: typing.Any,
+    connection: connections.Connection,
+    places: topology.Topology,
+) -> collections.abc.Iterator[Finding]:
+    yield _vioses(places)
+    yield _look("disks", lambda: f"tier {places.tier().name} of {_pool(places)}")
+    yield _look("config drives", lambda: f"repository on {_repository(places)}")
+    yield _look("SEA networks", lambda: _switch(places, options.default_switch))
+    yield _bridges(connection.adapter, places)
+    if options.use_rmc_mgmt_vif:
+        yield _look(
+            "management network", lambda: _switch(places, options.management_switch)
+        )
+    yield _look("Open vSwitch", lambda: "management partition: " + _management(places))
+    yield _ports(places)
+
+
+def _look(name: str, what: collections.abc.Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, OK, what())
+    except exceptions.IBMVirtError as error:
+        return Finding(name, FAILURE, str(error))
+
+
+def _log_on(connection: connections.Connection, places: topology.Topology) -> str:
+    connection.open()
+    return f"manages {places.system().mtms.mtms_str}"
+
+
+def _vioses(places: topology.Topology) -> Finding:
+    try:
+        active = places.active_vioses()
+    except exceptions.IBMVirtError as error:
+        return Finding("VIOS", FAILURE, str(error))
+    others = [vios.name for vios in places.vioses() if not vios.active]
+    if others:
+        return Finding(
+            "VIOS",
+            WARNING,
+            f"no active RMC connection to {', '.join(others)}: they are not used",
+        )
+    return Finding("VIOS", OK, ", ".join(vios.name for vios in active))
+
+
+def _pool(places: topology.Topology) -> str:
+    return places.tier().pool_name
+
+
+def _repository(places: topology.Topology) -> str:
+    return places.repository().vios.name
+
+
+def _management(places: topology.Topology) -> str:
+    return places.management()[1]
+
+
+def _switch(places: topology.Topology, name: str) -> str:
+    places.switch_href(name)
+    return f"virtual switch {name}"
+
+
+def _bridges(adapter: typing.Any, places: topology.Topology) -> Finding:
+    name = "Shared Ethernet Adapters"
+    try:
+        with errors.attempting("read the network bridges"):
+            found = network_wrapper.NetBridge.get(adapter, parent=places.system())
+    except exceptions.IBMVirtError as error:
+        return Finding(name, FAILURE, str(error))
+    if not found:
+        return Finding(
+            name,
+            WARNING,
+            "the system has none: ports bound pvm_sea reach nothing outside; "
+            "make one: mkvdev -sea on a VIOS",
+        )
+    devices = [sea.dev_name for bridge in found for sea in bridge.seas]
+    return Finding(name, OK, ", ".join(devices))
+
+
+def _ports(places: topology.Topology) -> Finding:
+    name = "Fibre Channel"
+    try:
+        count = sum(len(ports) for ports in places.fc_ports().values())
+    except exceptions.IBMVirtError as error:
+        return Finding(name, FAILURE, str(error))
+    if not count:
+        return Finding(
+            name, WARNING, "no VIOS has an active port: volumes cannot be attached"
+        )
+    return Finding(name, OK, f"{count} active ports")

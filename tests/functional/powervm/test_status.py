@@ -1,0 +1,87 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""The preflight command, on the simulator."""
+
+from __future__ import annotations
+
+import urllib.parse
+
+import pytest
+
+from ibmvirt.cmd import status
+
+
+@pytest.fixture
+def config(novalink, tmp_path):
+    """Writes a configuration file for the simulator; its path."""
+
+    def write(**options):
+        system = novalink.systems[0]
+        url = urllib.parse.urlsplit(system["url"])
+        values = {
+            "novalink_host": url.hostname,
+            "novalink_port": url.port,
+            "novalink_protocol": url.scheme,
+            "novalink_user": system["username"],
+            "novalink_password": system["password"],
+            **options,
+        }
+        path = tmp_path / "nova.conf"
+        lines = [f"{name} = {value}" for name, value in values.items()]
+        path.write_text("\n".join(["[powervm]", *lines]) + "\n")
+        return str(path)
+
+    return write
+
+
+def run(path, capsys):
+    code = status.main(["check", "--config-file", path])
+    return code, capsys.readouterr().out
+
+
+def test_a_ready_system_is_called_ready_and_is_not_changed(config, novalink, capsys):
+    novalink.mark()
+    code, text = run(config(), capsys)
+    assert code == 0, text
+    assert [line.split()[0] for line in text.splitlines()] == ["ok"] * 9
+    assert novalink.compare() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"cluster_name": "none"}, "failure  disks: Could not find the shared"),
+        ({"tier_name": "none"}, "has no tier none"),
+        ({"default_switch": "none"}, "failure  SEA networks: "),
+        ({"management_switch": "none"}, "failure  management network: "),
+        ({"novalink_password": "wrong"}, "failure  NovaLink: Could not log on"),
+    ],
+)
+def test_what_is_missing_is_named_and_ends_with_2(config, capsys, options, named):
+    code, text = run(config(**options), capsys)
+    assert code == 2
+    assert named in text
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for(config, capsys):
+    code, text = run(config(novalink_port=1), capsys)
+    assert code == 2
+    assert "failure  NovaLink: " in text
+
+
+def test_a_wrong_configuration_is_named(tmp_path, capsys):
+    path = tmp_path / "nova.conf"
+    path.write_text("[powervm]\nnovalink_protocol = gopher\n")
+    assert status.main(["check", "--config-file", str(path)]) == 2
+    assert "gopher" in capsys.readouterr().err
