@@ -144,6 +144,9 @@ class Storage(abc.ABC):
     ) -> Released:
         """Take everything away from the guest; what was found there."""
 
+    def release(self, server: plan.Server) -> None:
+        """Let go of a server's storage where its guest is gone already."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Released:

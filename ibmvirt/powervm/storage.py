@@ -20,6 +20,7 @@ from pypowervm.wrappers import storage as storage_wrapper
 from pypowervm.wrappers import virtual_io_server
 
 from ibmvirt.common import capability, exceptions, plan
+from ibmvirt.powervm import media as media_files
 from ibmvirt.powervm import parallel, writer
 from ibmvirt.powervm.disks import ssp
 from ibmvirt.powervm.rest import topology
@@ -187,6 +188,28 @@ class Storage(capability.Storage):
         kind = self._volumes.get("fibre_channel")
         if gone and kind is not None:
             kind.forget(gone)
+
+    def release(self, server: plan.Server) -> None:
+        """Remove mappings of the server's disks and drive, whoever has them."""
+        names = {*ssp.disk_names(server), media_files.drive_name(server)}
+
+        def remove(wrapper: typing.Any) -> bool:
+            gone = [
+                mapping
+                for mapping in wrapper.scsi_mappings
+                if mapping.backing_storage is not None
+                and _identity(mapping.backing_storage)[2] in names
+            ]
+            for mapping in gone:
+                wrapper.scsi_mappings.remove(mapping)
+            return bool(gone)
+
+        def change(vios: topology.Vios) -> None:
+            self._writers.of(vios.uuid, vios.name, GROUP).apply(
+                remove, f"unmap the storage of {server.name}"
+            )
+
+        parallel.over_vioses(change, self._topology.active_vioses())
 
 
 def mappings_of(wrapper: typing.Any, lpar_uuid: str) -> list[typing.Any]:

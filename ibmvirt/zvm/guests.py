@@ -15,14 +15,17 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import threading
 import typing
 
 from nova.compute import power_state
 
-from ibmvirt.common import capability, clock, exceptions, plan
+from ibmvirt.common import capability, clock, context, exceptions, plan
 from ibmvirt.zvm import identity, paused, releases
 from ibmvirt.zvm.client import connector, errors
+
+LOG = logging.getLogger(__name__)
 
 # Seconds that a list of guests serves all who ask meanwhile.
 _LIST_AGE = 5.0
@@ -116,12 +119,23 @@ class Guests(capability.Guests):
             disks.append(entry)
         try:
             self._calls.create_guest(user, spec.vcpus, spec.memory_mib, disks)
-        except errors.ConnectorAnswerLost:
+        except errors.AlreadyExists:
+            # Somebody else's.
+            raise
+        except errors.ConnectorError:
             # It may be there in half: it is removed, and the build fails.
-            self._calls.delete_guest(user)
+            with context.reverting():
+                self._remove_half_made(user)
             raise
         self._names.add(user)
         return plan.GuestRef(user, user, uuid=spec.server.uuid, record=record)
+
+    def _remove_half_made(self, user: str) -> None:
+        try:
+            self._calls.delete_half_made(user)
+        except errors.ConnectorError as error:
+            # The first error is the one to tell.
+            LOG.warning("%s", error)
 
     def undefine(self, guest: plan.GuestRef) -> None:
         self._calls.delete_guest(guest.id)
@@ -165,7 +179,12 @@ class Guests(capability.Guests):
             except errors.ConnectorError as error:
                 if isinstance(error, errors.NotFound):
                     raise
-        self._calls.stop(guest.id)
+        try:
+            self._calls.stop(guest.id)
+        except errors.NotFound as error:
+            raise exceptions.GuestNotFound(
+                f"stop the guest {guest.id}", error.reason
+            ) from error
         self._pauses.clear(guest.id)
 
     def reboot(self, guest: plan.GuestRef, *, hard: bool) -> None:

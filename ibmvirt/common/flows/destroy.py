@@ -19,11 +19,12 @@ keeps the server, and a second delete goes on where the first one stopped.
 
 from __future__ import annotations
 
+import contextlib
 import typing
 
 from taskflow.patterns import linear_flow
 
-from ibmvirt.common import capability, plan, step
+from ibmvirt.common import capability, exceptions, plan, step
 
 
 def build(destroy: plan.Destroy, backend: capability.Backend) -> linear_flow.Flow:
@@ -38,7 +39,9 @@ def build(destroy: plan.Destroy, backend: capability.Backend) -> linear_flow.Flo
 
     def power_off(guest: plan.GuestRef | None) -> None:
         if guest is not None:
-            backend.guests.power_off(guest, timeout=0, retry_interval=0)
+            # A removal that failed on its way may have left a part of it.
+            with contextlib.suppress(exceptions.GuestNotFound):
+                backend.guests.power_off(guest, timeout=0, retry_interval=0)
 
     flow.add(step.Step("power off", power_off, requires=["guest"]))
 
@@ -50,6 +53,8 @@ def build(destroy: plan.Destroy, backend: capability.Backend) -> linear_flow.Flo
 
     def disconnect(guest: plan.GuestRef | None) -> capability.Released:
         if guest is None:
+            # A build's rollback may have removed the guest and not its storage.
+            backend.storage.release(server)
             return capability.Released()
         return backend.storage.disconnect(guest, destroy.volumes)
 

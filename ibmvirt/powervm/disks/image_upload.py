@@ -20,6 +20,7 @@ while nothing else changes has a dead owner, and is cleared.
 
 from __future__ import annotations
 
+import collections.abc
 import logging
 import math
 import secrets
@@ -49,11 +50,14 @@ class Upload:
         tier: topology.Tier,
         vios: topology.Vios,
         name: str,
+        abandon: collections.abc.Callable[[str], None],
     ) -> None:
+        """:param abandon: takes the UUID of a unit that could not be removed."""
         self._adapter = adapter
         self._tier = tier
         self._vios = vios
         self._name = name
+        self._abandon = abandon
 
     def run(self, source: capability.ImageSource) -> str:
         """Upload it or wait until another host has; its UDID."""
@@ -151,15 +155,15 @@ class Upload:
             return unit.create(
                 parent_type=storage_wrapper.Tier, parent_uuid=self._tier.uuid
             )
-        except (pypowervm.ConnectionError, pypowervm.TimeoutError):
-            # The answer is lost; what was made must not stay unknown.
+        except pypowervm.Error:
+            # The answer is lost, or wrong; what was made must not stay unknown.
             same = [found for found in self._units() if found.name == name]
             if not same:
                 raise
             return same[0]
 
     def _remove(self, unit: typing.Any) -> None:
-        """Best effort: the first error counts; a rest is cleared later."""
+        """Best effort: the first error counts; a rest is removed later."""
         for _try in range(2):
             try:
                 self._adapter.delete("Tier", self._tier.uuid, "LogicalUnit", unit.uuid)
@@ -168,6 +172,7 @@ class Upload:
                 return
             except pypowervm.Error as error:
                 LOG.warning("%s was not removed: %s", unit.name, error)
+        self._abandon(str(unit.uuid))
 
     def _clear(self, image: typing.Any, markers: list[typing.Any]) -> None:
         LOG.warning("the host that uploads %s is gone: clearing", self._name)

@@ -49,6 +49,15 @@ def disk_name(server: plan.Server, disk: plan.DiskSpec) -> str:
     )
 
 
+def disk_names(server: plan.Server) -> frozenset[str]:
+    """All names that a server's logical units can have."""
+    return frozenset(
+        disk_name(server, plan.DiskSpec(role, index, 0))
+        for role in _PREFIXES
+        for index in range(1 if role == "root" else 8)
+    )
+
+
 def image_name(image: plan.Image) -> str:
     """The name of an image's logical unit: image_<name>_<checksum>."""
     suffix = f"_{image.checksum or image.id.replace('-', '')}"
@@ -66,6 +75,8 @@ class SharedPool(capability.Disks):
         self._lock = threading.Lock()
         self._images: dict[str, str] = {}
         self._uploads: dict[str, threading.Lock] = {}
+        # Markers and parts of images whose removal failed.
+        self._abandoned: set[str] = set()
 
     # -- images -----------------------------------------------------------
 
@@ -86,6 +97,7 @@ class SharedPool(capability.Disks):
                     self._topology.tier(),
                     self._topology.active_vioses()[0],
                     name,
+                    self._abandon,
                 ).run(source)
                 with self._lock:
                     self._images[name] = known
@@ -152,22 +164,42 @@ class SharedPool(capability.Disks):
         return found
 
     def leftovers(self, server: plan.Server) -> tuple[plan.DiskRef, ...]:
-        tail = f"_{server.uuid[:8]}"
-        roots = [
-            disk_name(server, plan.DiskSpec(role, index, 0))
-            for role in _PREFIXES
-            for index in range(1 if role == "root" else 8)
-        ]
+        names = disk_names(server)
         with errors.attempting(f"look for disks of {server.name}"):
             found = self._feed()
         return tuple(
             _ref(unit, unit.name.split("_", 1)[0])
             for unit in found
-            if unit.name.endswith(tail) and unit.name in roots
+            if unit.name in names
         )
+
+    def _abandon(self, uuid: str) -> None:
+        with self._lock:
+            self._abandoned.add(uuid)
+
+    def _remove_abandoned(self) -> None:
+        """Try again what failed in an upload; without any, no call is made."""
+        with self._lock:
+            found = list(self._abandoned)
+        for uuid in found:
+            try:
+                self._remove(uuid)
+            except pypowervm.Error as error:
+                LOG.warning("the logical unit %s was not removed: %s", uuid, error)
+            else:
+                with self._lock:
+                    self._abandoned.discard(uuid)
+
+    def _remove(self, uuid: str) -> None:
+        tier = self._topology.tier()
+        try:
+            self._adapter.delete("Tier", tier.uuid, "LogicalUnit", uuid)
+        except pypowervm.HttpNotFound:
+            return
 
     def delete(self, disks: tuple[plan.DiskRef, ...]) -> None:
         """Remove logical units; those that are gone are no error."""
+        self._remove_abandoned()
         first: Exception | None = None
         for disk in disks:
             try:
@@ -179,7 +211,6 @@ class SharedPool(capability.Disks):
             raise first
 
     def _delete(self, disk: plan.DiskRef) -> None:
-        tier = self._topology.tier()
         with errors.attempting(f"delete the disk {disk.name}"):
             uuid = disk.extra.get("uuid")
             if uuid is None:
@@ -188,9 +219,7 @@ class SharedPool(capability.Disks):
                     return
                 uuid = same[0].uuid
             try:
-                self._adapter.delete("Tier", tier.uuid, "LogicalUnit", uuid)
-            except pypowervm.HttpNotFound:
-                return
+                self._remove(uuid)
             except (pypowervm.ConnectionError, pypowervm.TimeoutError):
                 if any(unit.udid == disk.id for unit in self._feed()):
                     raise

@@ -1,0 +1,97 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""One fault at every call: nothing leaks, hangs or is left unexplained.
+
+`make test` has two effects; `make faults` has all.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults import engine, operations
+
+
+def _cells(full, reduced):
+    return [
+        pytest.param(operation, effect, id=f"{operation.name}-{effect.name}")
+        for operation in full[0]
+        for effect in full[1]
+        if (effect in operations.REDUCED) == reduced
+    ]
+
+
+_POWERVM = (operations.POWERVM, operations.FULL_POWERVM)
+_ZVM = (operations.ZVM, operations.FULL_ZVM)
+
+
+@pytest.mark.parametrize(("operation", "effect"), _cells(_POWERVM, reduced=True))
+def test_powervm_reduced(powervm_sweep, judge, operation, effect):
+    judge("PowerVM", powervm_sweep.run(operation, effect))
+
+
+@pytest.mark.parametrize(("operation", "effect"), _cells(_ZVM, reduced=True))
+def test_zvm_reduced(zvm_sweep, judge, operation, effect):
+    judge("z/VM", zvm_sweep.run(operation, effect))
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("operation", "effect"), _cells(_POWERVM, reduced=False))
+def test_powervm(powervm_sweep, judge, operation, effect):
+    judge("PowerVM", powervm_sweep.run(operation, effect))
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("operation", "effect"), _cells(_ZVM, reduced=False))
+def test_zvm(zvm_sweep, judge, operation, effect):
+    judge("z/VM", zvm_sweep.run(operation, effect))
+
+
+def test_the_engine_sees_what_is_left(novalink):
+    """An undo that does nothing is found as a leak."""
+    spawn = operations.POWERVM[0]
+    lazy = engine.Operation(
+        spawn.name, spawn.prepare, spawn.run, lambda _d, _s: None, spawn.view
+    )
+    from tests.support import powervm
+
+    sweep = engine.Sweep(novalink, powervm.running)
+    call = {"key": "PUT Event", "occurrence": 1}
+    cell = sweep._cell(lazy, operations.REDUCED[0], call, view=None)
+    assert cell.outcome == "leaked"
+    assert "LogicalPartition" in cell.text or "partition" in cell.text.lower()
+
+
+def test_the_engine_sees_a_success_that_is_none(novalink):
+    """A build that ends well and is not what a clean one is."""
+    from tests.support import powervm
+
+    sweep = engine.Sweep(novalink, powervm.running)
+    call = {"key": "PUT Event", "occurrence": 1}
+    cell = sweep._cell(operations.POWERVM[0], operations.REDUCED[0], call, view=())
+    assert cell.outcome == "wrong"
+
+
+def test_the_engine_sees_an_error_without_a_name(novalink):
+    from tests.support import powervm
+
+    spawn = operations.POWERVM[0]
+
+    def fails(_driven, _subject):
+        raise RuntimeError("something")
+
+    silent = engine.Operation(spawn.name, spawn.prepare, fails, spawn.undo, spawn.view)
+    sweep = engine.Sweep(novalink, powervm.running)
+    call = {"key": "PUT Event", "occurrence": 1}
+    cell = sweep._cell(silent, operations.REDUCED[0], call, view=None)
+    assert cell.outcome == "obscure"
