@@ -29,6 +29,7 @@ from ibmvirt.simulators.novalink import (
     generator,
     inspection,
     jobs,
+    local_side,
     registry,
     server,
     store,
@@ -113,6 +114,15 @@ class Machine:
         )
         inspection.add_routes(control, self.fabric)
         self.admin = http.Server(("127.0.0.1", 0), control.answer)
+        self.local = {
+            system.name: local_side.LocalSide(
+                system, state.path / "local" / system.name, self.blobs
+            )
+            for system in self.fabric.systems
+        }
+        inspection.add_local_routes(control, self.local)
+        for local in self.local.values():
+            local.install(self.admin.url)
         self.fabric.world.check(self._left_open)
         self.fabric.world.on_reset(self._after_reset)
         self.fabric.world.mark()
@@ -165,6 +175,9 @@ class Machine:
         for endpoint in self.endpoints:
             endpoint.jobs.clear()
             endpoint.files.clear()
+            local = self.local[endpoint.system.name]
+            local.consoles.clear()
+            local.refresh()
             # A client's caches are of another world now.
             endpoint.queue.add("CACHE_CLEARED", "")
 
@@ -187,6 +200,8 @@ class Machine:
         self.instruments.rules.delete()
         for endpoint in self.endpoints:
             endpoint.queue.close()
+        for local in self.local.values():
+            local.consoles.clear()
         for serving in [*self.servers, self.admin]:
             serving.stop()
 
@@ -202,6 +217,8 @@ class Machine:
                     "url": endpoint.system.base_url,
                     "username": endpoint.sessions.user,
                     "password": endpoint.sessions.password,
+                    "local_bin": str(self.local[endpoint.system.name].bin),
+                    "local_root": str(self.local[endpoint.system.name].root),
                 }
                 for endpoint in self.endpoints
             ],
@@ -222,6 +239,8 @@ def run(arguments: argparse.Namespace) -> int:
             "NOVALINK_URL": first["url"],
             "NOVALINK_USER": first["username"],
             "NOVALINK_PASSWORD": first["password"],
+            "NOVALINK_LOCAL_BIN": first["local_bin"],
+            "NOVALINK_LOCAL_ROOT": first["local_root"],
         }
         if ready["certificate"]:
             exports["NOVALINK_CA_FILE"] = ready["certificate"]

@@ -17,7 +17,7 @@ from __future__ import annotations
 import typing
 
 from ibmvirt.simulators.core import admin, http
-from ibmvirt.simulators.novalink import luns, store
+from ibmvirt.simulators.novalink import local_side, luns, store
 from ibmvirt.simulators.novalink.objects import scsi_mapping, volume_group
 from ibmvirt.simulators.novalink.schema import xml
 
@@ -31,6 +31,23 @@ def add_routes(control: admin.Admin, fabric: store.Fabric) -> None:
     )
     control.route("POST", "luns", lambda body: luns.describe(luns.add(fabric, body)))
     control.route("DELETE", r"luns/(\d+)", lambda n, *_q: luns.remove(fabric, n))
+
+
+def add_local_routes(
+    control: admin.Admin, local: dict[str, local_side.LocalSide]
+) -> None:
+    """What the programs of the local side ask, and what was typed."""
+
+    def run(name: str, program: str, body: typing.Any) -> typing.Any:
+        words = body.get("words", [])
+        return local[name].consoles.run(program, [str(word) for word in words])
+
+    control.route("POST", "local/([^/]+)/([a-z]+)", run)
+    control.route(
+        "GET",
+        r"consoles/([^/]+)/(\d+)",
+        lambda name, number, *_q: {"typed": local[name].consoles.log(int(number))},
+    )
 
 
 def disk(fabric: store.Fabric, name: str) -> http.Response:

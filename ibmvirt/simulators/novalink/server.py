@@ -74,6 +74,9 @@ class Endpoint:
         )
         try:
             response = self._answer(request, call)
+            if request.verb != "GET":
+                for action in self.system.settled:
+                    action()
             call.after()
         except calls.Refused as refused:
             response = self._error(self._by_rule(refused.effect), request)

@@ -196,6 +196,8 @@ class System:
         )
         self.lock = fabric.world.lock
         self.on_change: typing.Callable[[str, SimObject, str], None] = _ignore
+        # What follows after a request has changed something.
+        self.settled: list[typing.Callable[[], None]] = []
         # What ends the console of a partition.
         self.close_console: list[typing.Callable[[SimObject], None]] = []
         self._created = itertools.count(1_700_000_000_000)

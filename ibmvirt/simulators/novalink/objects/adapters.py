@@ -95,6 +95,9 @@ def client_of(system: store.System, mapping: xml.Element, kind: str) -> store.Si
     """
     href = xml.href(mapping, "AssociatedLogicalPartition")
     found = system.by_href(href) if href else None
+    if found is None and "/LogicalPartition/" in href:
+        # The client names any partition so, the management partition's VIOS too.
+        found = system.by_href(href.replace("/LogicalPartition/", "/VirtualIOServer/"))
     if found is None or found.type not in ("LogicalPartition", "VirtualIOServer"):
         raise refuse("no_client", kind=kind)
     # The stored link goes through the managed system (captured).
