@@ -119,6 +119,9 @@ class Daemon:
                     str(effect.get("message", "a fault")),
                 )
             )
+        except calls.Broken as broken:
+            call.answered(0, 0, broken.how)
+            raise
         call.record["rc"] = result.rc
         call.answered(0 if result.rc == 0 else 1, len(result.out))
         return result

@@ -15,9 +15,14 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 import pathlib
 import subprocess
 import sys
+import urllib.error
+import urllib.request
+
+import pytest
 
 from tests import conftest as top
 
@@ -68,3 +73,18 @@ def test_each_test_gets_the_simulator_as_new(tmp_path):
         timeout=60,
     )
     assert "3 passed" in shown.stdout, shown.stdout + shown.stderr
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_a_dropped_command_of_the_connector_is_recorded(zvm_simulator, turn):
+    assert zvm_simulator.compare() == []
+    zvm_simulator.rule(match={"layer": "command"}, count=None, effect={"kind": "drop"})
+    # Its answer is an error; which one is the Connector's affair.
+    with contextlib.suppress(urllib.error.HTTPError):
+        urllib.request.urlopen(
+            f"{zvm_simulator.connector_url}/host", timeout=20
+        ).close()
+    records = zvm_simulator.journal(layer="command")
+    assert records
+    assert {record["outcome"] for record in records} == {"dropped"}
+    assert not any(record["committed"] for record in records)
