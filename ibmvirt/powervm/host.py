@@ -23,7 +23,7 @@ from pypowervm.wrappers import storage as storage_wrapper
 
 from ibmvirt.common import capability, clock, context, exceptions, plan
 from ibmvirt.powervm import connection as connections
-from ibmvirt.powervm import lpar_cache, writer
+from ibmvirt.powervm import lpar_cache, scrub, writer
 from ibmvirt.powervm.guests import partitions
 from ibmvirt.powervm.rest import errors, poller, topology
 
@@ -75,6 +75,9 @@ class Host(capability.Host):
             lambda: self._cache.follow(current=False),
         )
         self._poller.start()
+        scrub.Scrub(
+            self._connection.adapter, self._topology, self._cache, self._writers
+        ).run()
 
     def _event(self, kind: str, data: str, detail: str) -> None:
         self._cache.event(kind, data, detail)
