@@ -21,6 +21,7 @@ import importlib
 import logging
 import math
 import os
+import shutil
 import sys
 
 from ibmvirt.simulators.core import latency, process, worldfile
@@ -59,7 +60,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
     add("--state-dir", metavar="DIR", help="keep the state here; default: temporary")
     add("--ready-file", metavar="FILE", help="write JSON here once it serves")
     # For the Python handle: nothing is left when the parent is killed.
-    add("--end-with-stdin", action="store_true", help=argparse.SUPPRESS)
+    add("--end-with-stdin", metavar="DIR", help=argparse.SUPPRESS)
 
 
 def _address(text: str) -> str:
@@ -101,7 +102,7 @@ def main(argv: list[str] | None = None, platforms: Platforms = PLATFORMS) -> int
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    process.catch_signals(parsed.end_with_stdin)
+    process.catch_signals(end_with_stdin=parsed.end_with_stdin is not None)
     if parsed.ready_file:
         # Nobody may take the file of an earlier run for this one's.
         with contextlib.suppress(FileNotFoundError):
@@ -111,6 +112,10 @@ def main(argv: list[str] | None = None, platforms: Platforms = PLATFORMS) -> int
     except (process.InUse, worldfile.WorldFileError, OSError) as error:
         print(f"ibmvirt-sim {parsed.platform}: {error}", file=sys.stderr)
         return 1
+    finally:
+        if parsed.end_with_stdin and process.parent_is_gone():
+            # Who would have removed it was killed.
+            shutil.rmtree(parsed.end_with_stdin, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -67,6 +67,7 @@ class Simulator:
             "--state-dir",
             str(home / "state"),
             "--end-with-stdin",
+            str(home),
             *self._arguments,
         ]
         with self._log.open("wb") as output:

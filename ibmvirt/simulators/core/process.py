@@ -35,6 +35,7 @@ _PR_SET_PDEATHSIG = 1
 # Loaded here: between fork and exec nothing may take the loader's lock.
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _STOP = threading.Event()
+_STDIN_ENDED = threading.Event()
 # The kernel's signal at a parent's death comes when the *thread* ends that
 # made the child: so all children are made by one thread that stays.
 _MAKER = concurrent.futures.ThreadPoolExecutor(1, "children")
@@ -198,7 +199,13 @@ def _watch_stdin() -> None:
     with contextlib.suppress(OSError):
         while os.read(0, 4096):
             pass
+    _STDIN_ENDED.set()
     _STOP.set()
+
+
+def parent_is_gone() -> bool:
+    """Whether standard input, watched for that, has ended."""
+    return _STDIN_ENDED.is_set()
 
 
 def wait_for_end() -> None:

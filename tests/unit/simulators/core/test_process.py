@@ -210,16 +210,19 @@ def test_nothing_is_left_when_the_handle_is_killed():
         "import time\n"
         "from tests.support.toysim import ToySimulator\n"
         "with ToySimulator('--children', '1') as simulator:\n"
-        "    print(simulator.pid, simulator.ready['children'][0], flush=True)\n"
+        "    ready = simulator.ready\n"
+        "    print(ready['state'], ready['pid'], ready['children'][0], flush=True)\n"
         "    time.sleep(600)\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True
     ) as owner:
-        pids = [int(word) for word in owner.stdout.readline().split()]
+        state, *words = owner.stdout.readline().split()
+        pids = [int(word) for word in words]
         assert all(alive(pid) for pid in pids)
         owner.kill()
     gone(pids)
+    assert not pathlib.Path(state).parent.exists()
 
 
 def test_a_simulator_that_was_killed_is_told_and_cleaned_up():
