@@ -22,7 +22,7 @@ import typing
 os.environ["OS_NOVA_DISABLE_EVENTLET_PATCHING"] = "1"
 
 import ibmvirt
-from ibmvirt.cmd import options_page
+from ibmvirt.cmd import extra_specs_page, options_page
 from ibmvirt.common import render
 
 project = "ibmvirt"
@@ -46,6 +46,7 @@ templates_path: list[str] = []
 # Pages that the code writes, so that they are never older than it.
 GENERATED: dict[str, typing.Callable[[], str]] = {
     "contributor/flows.rst": render.page,
+    "user/extra-specs.rst": extra_specs_page.page,
     "user/options.rst": options_page.page,
 }
 

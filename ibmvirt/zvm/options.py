@@ -44,7 +44,7 @@ OPTIONS = [
     cfg.StrOpt(
         "shared_directory",
         help="Directory that the Connector sees under the same path, for config "
-        "drives and images; the default is <state_path>/zvm.",
+        "drives and images; the default is <state_path>/zvm/shared.",
     ),
     cfg.StrOpt(
         "userid_prefix",

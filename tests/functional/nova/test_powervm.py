@@ -130,8 +130,11 @@ def test_a_wrong_flavor_is_refused_by_its_name(powervm):
     flavor = powervm.client.compute.create_flavor(
         name="wrong", ram=512, vcpus=1, disk=1
     )
-    powervm.client.compute.create_flavor_extra_specs(
-        flavor, {"powervm:proc_units": "many"}
+    # Before 2.86 the API takes any extra spec, so that the driver meets it.
+    powervm.client.compute.post(
+        f"/flavors/{flavor.id}/os-extra_specs",
+        json={"extra_specs": {"powervm:proc_units": "many"}},
+        microversion="2.85",
     )
     server = powervm.client.compute.create_server(
         name="wrong",
@@ -145,6 +148,22 @@ def test_a_wrong_flavor_is_refused_by_its_name(powervm):
     assert "powervm:proc_units=many" in found.fault["message"]
     assert powervm.simulator.compare() == []
     delete(powervm, server)
+
+
+def test_the_api_refuses_a_wrong_extra_spec(powervm):
+    flavor = powervm.client.compute.create_flavor(
+        name="refused", ram=512, vcpus=1, disk=1
+    )
+    for name, value, shown in (
+        ("proc_units", "many", "'many'"),
+        ("shared_weight", "256", "255"),
+        ("no_such", "1", "powervm:no_such"),
+    ):
+        specs = {f"powervm:{name}": value}
+        with pytest.raises(exceptions.BadRequestException, match=shown):
+            powervm.client.compute.create_flavor_extra_specs(flavor, specs)
+    good = {"powervm:proc_units": "0.5"}
+    powervm.client.compute.create_flavor_extra_specs(flavor, good)
 
 
 def test_delete_while_building(powervm):
