@@ -22,7 +22,15 @@ import tempfile
 import typing
 
 from ibmvirt.simulators.core import admin, blobs, calls, http, process, world
-from ibmvirt.simulators.zvm import daemon, imagefile, inspection, member, model, rows
+from ibmvirt.simulators.zvm import (
+    daemon,
+    events,
+    imagefile,
+    inspection,
+    member,
+    model,
+    rows,
+)
 
 # Simulated seconds by key for the profile "realistic": estimates.
 LATENCY = [
@@ -81,6 +89,7 @@ class Machine:
             "ibmvirt-sim zvm", self.instruments, self.zvm.world, self.zvm.blobs
         )
         inspection.add_routes(control, self.zvm)
+        events.register(self.zvm)
         control.route("POST", "members/([^/]+)/restart", self.restart)
         self.admin = http.Server(("127.0.0.1", 0), control.answer)
         for one in self.members:

@@ -23,6 +23,12 @@ import typing
 TABLES = {
     "sdk_guest.sqlite": ("guests",),
     "sdk_network.sqlite": ("switch",),
+    "sdk_fcp.sqlite": (
+        "fcp",
+        "template",
+        "template_sp_mapping",
+        "template_fcp_mapping",
+    ),
 }
 
 

@@ -1,0 +1,67 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Faults below the Connector, and the Connector itself ending."""
+
+from __future__ import annotations
+
+import concurrent.futures
+
+
+def test_a_command_fails_as_its_rule_says(zvm, client, server):
+    zvm.rule(
+        match={"layer": "command", "api": "Image_Activate", "user": server},
+        count=1,
+        effect={"kind": "refuse", "overall": 8, "rc": 396, "rs": 1},
+    )
+    assert client.refused("guest_start", server) == (8, 1)
+    client.ok("guest_start", server)
+
+
+def test_a_guest_that_does_not_answer_is_stopped_hard(zvm, client, server):
+    client.ok("guest_start", server)
+    zvm.rule(
+        match={"layer": "command", "api": "iucvclnt", "user": server},
+        effect={"kind": "refuse", "message": "UNAUTHORIZED_ERROR"},
+    )
+    client.ok("guest_softstop", server)
+    assert zvm.guest(server)["state"] == "off"
+
+
+def test_the_connector_ends_at_a_held_command_and_serves_again(zvm, client, server):
+    rule = zvm.rule(
+        match={"layer": "command", "api": "Image_Activate"}, effect={"kind": "hold"}
+    )
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        call = pool.submit(client.real.send_request, "guest_start", server)
+        assert zvm.wait_parked(rule)
+        zvm.restart_connector()
+        assert call.result(timeout=30)["overallRC"] != 0
+    zvm.delete_rule(rule)
+    zvm.wait_journal(layer="command", key="smcli Image_Activate", done=True, count=1)
+    # The command had been given: z/VM carries it out without its Connector.
+    assert zvm.guest(server)["state"] == "on"
+    client.ok("guest_start", server)
+    assert client.ok("guest_get_power_state", server) == "on"
+
+
+def test_an_unknown_command_is_refused_and_named(zvm):
+    from ibmvirt.simulators.zvm import model
+    from ibmvirt.simulators.zvm.commands import base
+
+    base.load()
+    world = model.Zvm.__new__(model.Zvm)
+    caller = base.Caller("ZVMSIM1", "ZCCUSER", "/")
+    answer = base.run(world, caller, ["/opt/zthin/bin/smcli", "No_Such_API"])
+    assert answer.rc != 0
+    assert "No_Such_API" in answer.out
+    assert base.run(world, caller, ["no-such-tool"]).rc == 127
