@@ -189,6 +189,10 @@ class Machine:
                 f"{name}: job {text} was not deleted" for text in endpoint.jobs.left()
             ]
             found += [f"{name}: file {text} is open" for text in endpoint.files.left()]
+            count = endpoint.sessions.count()
+            if self.fabric.strict and count:
+                # Elsewhere a client may ask while it is logged on.
+                found.append(f"{name}: {count} sessions were not logged off")
         return found
 
     def start(self) -> None:

@@ -1,0 +1,150 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The command as a user starts it, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shlex
+import signal
+import subprocess
+import sys
+
+import pytest
+from pypowervm.wrappers import storage as pvm_stor
+
+from ibmvirt.simulators.novalink import NovaLinkSimulator
+from tests.functional.simulators.novalink import support
+from tests.unit.simulators.novalink import requests
+
+ROOT = pathlib.Path(__file__).resolve().parents[4]
+COMMAND = [sys.executable, "-m", "ibmvirt.simulators.cli", "powervm"]
+
+
+def exports(process):
+    """What a shell gets from the lines that it prints."""
+    found = {}
+    while "NOVALINK_LOCAL_ROOT" not in found:
+        line = process.stdout.readline()
+        assert line, "it did not serve"
+        _export, assignment = shlex.split(line)
+        name, _, value = assignment.partition("=")
+        found[name] = value
+    return found
+
+
+@pytest.fixture
+def started(tmp_path):
+    """A started command, its exports and its ready file."""
+    processes = []
+
+    def start(*arguments):
+        ready = tmp_path / "ready.json"
+        process = subprocess.Popen(
+            [*COMMAND, "--ready-file", str(ready), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+        )
+        processes.append(process)
+        return process, exports(process), ready
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def test_the_script_of_the_documentation(started):
+    _process, found, _ready = started()
+    script = ROOT / "docs/simulators/novalink_script.py"
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env={**os.environ, **found},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout.split()[1:]) == (0, ["web", "running"]), done
+
+
+def test_the_ready_file(started):
+    process, found, ready = started("--systems", "2")
+    support.until(ready.exists)
+    told = json.loads(ready.read_text())
+    assert told["pid"] == process.pid
+    assert told["admin_url"] == found["IBMVIRT_SIM_ADMIN_URL"]
+    assert [system["name"] for system in told["systems"]] == ["sys1", "sys2"]
+    assert told["systems"][0]["url"] == found["NOVALINK_URL"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_cleanly(started, tmp_path, number):
+    process, _found, ready = started()
+    support.until(ready.exists)
+    process.send_signal(number)
+    _out, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (0, "")
+    assert list(tmp_path.iterdir()) == [ready]
+
+
+def test_killed_it_leaves_no_process(started, tmp_path):
+    process, _found, _ready = started("--state-dir", str(tmp_path / "state"))
+    process.send_signal(signal.SIGKILL)
+    process.wait(20)
+    # No child of its own holds its output open.
+    assert process.stdout.read() == ""
+    again, found, _ready = started("--state-dir", str(tmp_path / "state"))
+    assert again.poll() is None
+    assert found["NOVALINK_URL"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--world", "/nowhere/world.yaml"], "/nowhere/world.yaml"),
+        (["--latency", "some"], "--latency"),
+        (["--nonsense"], "--nonsense"),
+    ],
+)
+def test_arguments_that_cannot_be(arguments, text):
+    done = subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode != 0
+    assert text in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_two_systems_share_a_pool_and_nothing_else():
+    with NovaLinkSimulator("--systems", "2") as simulator:
+        sessions = [support.logon(system) for system in simulator.systems]
+        try:
+            first, second = map(support.adapter_of, sessions)
+            unit = requests.new_unit(first, "shared")
+            tier = pvm_stor.Tier.get(second)[0]
+            units = pvm_stor.LUEnt.get(second, parent=tier)
+            assert [(one.name, one.udid) for one in units] == [("shared", unit.udid)]
+            lpar = requests.new_lpar(second, "there")
+            requests.map_storage(second, lpar, units[0])
+            assert unit.refresh().in_use
+            assert requests.pvm_ms.System.get(first)[0].system_name == "sys1"
+            raw = support.Raw(simulator.systems[0])
+            assert raw.ask("GET", "uom/LogicalPartition")[0] == 204
+            raw.close()
+        finally:
+            for session in sessions:
+                session._logoff()
