@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from oslo_config import cfg
 
-GROUP = cfg.OptGroup("powervm", title="PowerVM driver")
+GROUP = "powervm"
 
 OPTIONS = [
     cfg.StrOpt(
@@ -146,10 +146,11 @@ OPTIONS = [
 
 
 def register(conf: cfg.ConfigOpts) -> None:
-    conf.register_group(GROUP)
+    # A group of its own: oslo.config keeps overrides in the group's object.
+    conf.register_group(cfg.OptGroup(GROUP, title="PowerVM driver"))
     conf.register_opts(OPTIONS, group=GROUP)
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
     """For the sample configuration."""
-    return [(GROUP.name, OPTIONS)]
+    return [(GROUP, OPTIONS)]
