@@ -51,12 +51,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TYPE:NAME",
         help="disk pool of the Connectors, ECKD or FBA (default %(default)s)",
     )
-    add(
-        "--make-image",
-        nargs=2,
-        metavar=("RAW", "IMAGE"),
-        help="write IMAGE in the Connector's format from the bytes of RAW, and end",
+    tasks = parser.add_subparsers(dest="task", metavar="[make-image]")
+    make = tasks.add_parser(
+        "make-image", help="write an image in the Connector's format, and end"
     )
+    make.add_argument("raw", metavar="RAW", type=pathlib.Path, help="bytes of a disk")
+    make.add_argument(
+        "-o", dest="image", metavar="IMAGE", type=pathlib.Path, required=True
+    )
+    make.add_argument("--type", choices=("ECKD", "FBA"), default="ECKD")
 
 
 class Machine:
@@ -162,9 +165,8 @@ class Machine:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C."""
-    if arguments.make_image:
-        source, target = map(pathlib.Path, arguments.make_image)
-        imagefile.make(source, target, arguments.disk_pool.split(":")[0].upper())
+    if arguments.task == "make-image":
+        imagefile.make(arguments.raw, arguments.image, arguments.type)
         return 0
     if arguments.tls or arguments.world:
         raise SystemExit("--tls and --world are not there yet for zvm")
