@@ -59,6 +59,7 @@ class LocalSide:
         self._blobs = contents
         self.consoles = consoles.Consoles(system)
         self.bin, self.root = directory / "bin", directory / "root"
+        self._id = ""
         self._shown: dict[str, tuple[str, int, int]] = {}
         shutil.rmtree(directory, ignore_errors=True)
         self.bin.mkdir(parents=True)
@@ -68,6 +69,7 @@ class LocalSide:
 
     def install(self, admin_url: str) -> None:
         """Write the programs, and the files that do not change."""
+        self._id = self._own_id()
         for name in PROGRAMS:
             url = f"{admin_url}/sim/local/{self._system.name}/{name}"
             path = self.bin / name
@@ -79,7 +81,7 @@ class LocalSide:
         config.write_text(
             f"serial_number=IBM,{system.serial}\n"
             f"system_type=IBM,{system.machine_type}-{system.model}\n"
-            f"partition_id={self._own_id()}\n"
+            f"partition_id={self._id}\n"
         )
         self.refresh()
 
@@ -104,17 +106,24 @@ class LocalSide:
 
     def _mapped(self) -> dict[str, tuple[str, int, int]]:
         """UDID -> content, bytes, slot."""
-        system, own = self._system, self._own_id()
         found = {}
-        for vios in system.all("VirtualIOServer"):
-            for mapping in xml.findall(vios.element, scsi_mapping.PATH):
-                storage = backing.storage_of(mapping)
-                slot = xml.value(mapping, "ClientAdapter/VirtualSlotNumber")
-                client = xml.value(mapping, "ClientAdapter/LocalPartitionID")
-                if storage is None or client != own or not slot:
-                    continue
+        for vios in self._system.all("VirtualIOServer"):
+            # Worked out once for each version: this runs after every change.
+            for slot, storage in vios.fact("local side", self._mappings):
                 udid = xml.value(storage, "UniqueDeviceID")
-                found[udid] = (*self._content(storage), int(slot))
+                found[udid] = (*self._content(storage), slot)
+        return found
+
+    def _mappings(self, vios: store.SimObject) -> list[tuple[int, xml.Element]]:
+        """Client slot and storage of what a VIOS maps to this partition."""
+        found = []
+        for mapping in xml.findall(vios.element, scsi_mapping.PATH):
+            if xml.value(mapping, "ClientAdapter/LocalPartitionID") != self._id:
+                continue
+            storage = backing.storage_of(mapping)
+            slot = xml.value(mapping, "ClientAdapter/VirtualSlotNumber")
+            if storage is not None and slot:
+                found.append((int(slot), storage))
         return found
 
     def _content(self, storage: xml.Element) -> tuple[str, int]:
