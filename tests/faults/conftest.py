@@ -42,7 +42,7 @@ def swept_zvm():
     """A z/VM whose Connector sleeps a fraction of its time."""
     from ibmvirt.simulators.zvm import ZVMSimulator
 
-    with ZVMSimulator("--rate", "200") as simulator:
+    with ZVMSimulator("--rate", "500") as simulator:
         simulator.mark("clean")
         yield simulator
 
