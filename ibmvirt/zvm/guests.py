@@ -192,6 +192,10 @@ class Guests(capability.Guests):
             self._calls.start(guest.id)
         elif hard or self._pauses.is_paused(guest.id):
             self._calls.act("reset", guest.id)
+            # Defect: where CP's query fails, the Connector takes the guest for
+            # one that is off, leaves it so and reports success.
+            if self._calls.power_state(guest.id) != "on":
+                self._calls.start(guest.id)
         else:
             self._calls.act("reboot", guest.id)
         self._pauses.clear(guest.id)
