@@ -133,10 +133,19 @@ class Simulator:
         try:
             return request(self.admin_url, verb, path, body, timeout)
         except OSError as error:
-            ended = self._child is None or self._child.poll() is not None
-            state = "the simulator has ended" if ended else "no answer"
+            state = "the simulator has ended" if self._ended() else "no answer"
             text = f"{verb} {path}: {state}: {error}; output: {self.output()}"
             raise SimulatorError(text) from error
+
+    def _ended(self) -> bool:
+        """Whether the process is gone; its connections go a moment earlier."""
+        if self._child is None:
+            return True
+        try:
+            self._child.wait(timeout=1.0)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def state(self) -> typing.Any:
         """Kept, cache, counters and log, as they are compared."""
