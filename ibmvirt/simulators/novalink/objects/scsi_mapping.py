@@ -19,8 +19,10 @@ device.
 
 - captured: elements, names and ids of adapters and target devices
 - documented: a mapping built from an existing one shares its adapters; slot,
-  LUA and target name may be chosen
-- assumed: a backing device is mapped once on a VIOS (optical media more often)
+  LUA and target name may be chosen; a logical unit is mapped to the management
+  partition beside its client, a virtual disk is not (nova-powervm's snapshots)
+- assumed: other backing devices are mapped once on a VIOS (optical media more
+  often)
 """
 
 from __future__ import annotations
@@ -153,27 +155,32 @@ class _Work:
         storage = storage_of(mapping)
         if storage is None:
             return
-        self._claim(storage)
+        self._claim(mapping, storage)
         home = xml.find(mapping, "TargetDevice")
         if home is not None and len(home):
             server = xml.value(mapping, "ServerAdapter/UniqueDeviceID")
             self._addresses.add((server, xml.value(home[0], "LogicalUnitAddress")))
             self._targets.add(xml.value(home[0], "TargetName"))
 
-    def _claim(self, storage: xml.Element) -> None:
-        identity = storage_id(storage)
-        if identity in self._storage and xml.name(storage) != "VirtualOpticalMedia":
+    def _claim(self, mapping: xml.Element, storage: xml.Element) -> None:
+        """:raises Refusal: somebody who keeps others out has it."""
+        identity, kind = storage_id(storage), xml.name(storage)
+        claim = identity
+        if kind == "LogicalUnit":
+            href = xml.href(mapping, "AssociatedLogicalPartition")
+            claim = f"{identity} {href.rpartition('/')[2].upper()}"
+        if claim in self._storage and kind != "VirtualOpticalMedia":
             raise refuse(
                 "storage_mapped", name=identity, vios=self._vios.value("PartitionName")
             )
-        self._storage.add(identity)
+        self._storage.add(claim)
 
     def make(self, mapping: xml.Element) -> None:
         asked = storage_of(mapping)
         storage = None
         if asked is not None:
             storage = backing.find(self._system, self._vios, asked)
-            self._claim(storage)
+            self._claim(mapping, storage)
         bus = self._adapters(mapping)
         if bus.client is not None:
             _replace(mapping, "ClientAdapter", bus.client)

@@ -56,8 +56,8 @@ class VolumeGroup(base.Noun):
 
     - captured: elements, ids of disks (the group's and a number) and of media
       (their name)
-    - documented: a disk with a BaseImage is a copy of that disk; names have a
-      greatest length; one repository a VIOS
+    - documented: a disk with a BaseImage is a copy of the disk of that UDID; names
+      have a greatest length; one repository a VIOS
     - assumed: a disk may grow and not shrink, what is mapped stays
     """
 
@@ -168,11 +168,12 @@ def _copy(system: store.System, item: store.SimObject, source: str, size: float)
     """The content of a disk of the VIOS, for a copy of it."""
     for group in system.all("VolumeGroup", item.parent):
         for disk in disks_of(group):
-            if xml.value(disk, "DiskName") == source:
+            if xml.value(disk, "UniqueDeviceID") == source:
+                name = xml.value(disk, "DiskName")
                 before = base.number(disk, "DiskCapacity")
                 if size < before:
-                    raise refuse("disk_shrink", name=source, size=before, wanted=size)
-                return blob_of(group, "disk", source)
+                    raise refuse("disk_shrink", name=name, size=before, wanted=size)
+                return blob_of(group, "disk", name)
     raise refuse("no_storage", name=source)
 
 

@@ -136,9 +136,20 @@ def _(system):
 
 @refusal("storage_mapped")
 def _(system):
+    group = disk(system, group_of(system), "disk", 1)
+    made = xml.find(group.element, "VirtualDisks/VirtualDisk")
+    first, second = lpars(system)
+    post_mappings(system, vios1(system), [scsi_mapping(first, made)])
+    post_mappings(system, vios1(system), [scsi_mapping(second, made)])
+
+
+@refusal("storage_mapped")
+def _(system):
     item = unit(system, "disk").element
     first, second = lpars(system)
+    # Two partitions may share a unit; one of them has it once.
     post_mappings(system, vios1(system), [scsi_mapping(first, item)])
+    post_mappings(system, vios1(system), [scsi_mapping(second, item)])
     post_mappings(system, vios1(system), [scsi_mapping(second, item)])
 
 

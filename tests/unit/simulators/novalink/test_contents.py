@@ -71,7 +71,9 @@ def test_a_copy_of_a_base_image_has_its_bytes(system):
     with system.fabric.world.transaction():
         blob = content(system, b"image")
         system.replace(volume_group.set_blob(group, "disk", "image", blob))
-    group = build.disk(system, group_of(system, "datavg"), "copy", 2, BaseImage="image")
+    (image,) = volume_group.disks_of(system.get(group.type, group.uuid))
+    udid = xml.value(image, "UniqueDeviceID")
+    group = build.disk(system, group_of(system, "datavg"), "copy", 2, BaseImage=udid)
     assert volume_group.blob_of(group, "disk", "copy") == blob
     disk = xml.find(group.element, "VirtualDisks/VirtualDisk")
     assert xml.find(disk, "BaseImage") is None

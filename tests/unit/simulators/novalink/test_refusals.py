@@ -72,9 +72,8 @@ def test_refusal(key, case, system):
 def test_a_refused_request_changes_nothing(system):
     world = system.fabric.world
     item = unit(system, "disk").element
-    first, second = lpars(system)
-    good = scsi_mapping(first, item)
-    bad = scsi_mapping(second, item)
+    first, _second = lpars(system)
+    good, bad = scsi_mapping(first, item), scsi_mapping(first, item)
     world.mark("before")
     with pytest.raises(refusals.Refusal):
         post_mappings(system, vios1(system), [good, bad])

@@ -164,8 +164,8 @@ def test_media(adapter, simulator):
 
 
 def test_a_copied_disk(adapter):
-    requests.add_disk(adapter, "image")
-    made = requests.add_disk(adapter, "copy", base_image="image")
+    image = requests.add_disk(adapter, "image")
+    made = requests.add_disk(adapter, "copy", base_image=image.udid)
     assert made.udid.endswith(".2")
     assert made.capacity == 1
 
