@@ -235,7 +235,11 @@ class Simulator:
 
     def disk(self, identity: str) -> bytes:
         """The bytes of a disk."""
-        url = f"{self.admin_url}/sim/disks/{urllib.parse.quote(identity)}"
+        return self.download(f"disks/{urllib.parse.quote(identity)}")
+
+    def download(self, path: str) -> bytes:
+        """The bytes of ``/sim/<path>``."""
+        url = f"{self.admin_url}/sim/{path}"
         with urllib.request.urlopen(url, timeout=60) as response:  # noqa: S310
             content: bytes = response.read()
         return content

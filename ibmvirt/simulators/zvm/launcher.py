@@ -12,112 +12,23 @@
 
 """One member's Connector: the real sdkserver and the real WSGI application.
 
-Run as a process of its own, without root. No file of the installed packages
-is changed. What has to be bent is bent in :func:`bend`, one place each.
+Run as a process of its own, without root. What has to be bent for that is in
+:mod:`ibmvirt.simulators.zvm.bends`.
 """
 
 from __future__ import annotations
 
 import argparse
-import builtins
-import fcntl
-import io
 import os
 import pathlib
 import socketserver
 import sys
-import tempfile
 import threading
-import time
 import typing
 import wsgiref.simple_server
 
 from ibmvirt.simulators.core import process
-from ibmvirt.simulators.zvm import middleware, wire
-
-SYSINFO = """Manufacturer:         IBM
-Type:                 3931
-Model:                A01
-Sequence Code:        00000000000SIM01
-CPUs Total:           8
-CPUs Configured:      8
-CPUs Standby:         0
-LPAR Number:          1
-LPAR Characteristics: Shared
-LPAR Name:            SIMLPAR
-LPAR CPUs Total:      8
-LPAR CPUs Configured: 8
-LPAR CPUs IFL:        7
-VM00 Name:            ZCCUSER
-VM00 Control Program: z/VM    7.3.0
-VM00 CPUs Total:      2
-"""
-
-
-def bend(socket: str, home: pathlib.Path) -> None:
-    """What the Connector expects of a z/VM guest and finds nowhere else."""
-    from smtLayer import getHost, getVM, makeVM, powerVM, vmUtils
-    from zvmsdk import constants, smtclient
-    from zvmsdk import utils as sdk_utils
-
-    real_open = builtins.open
-
-    def open_here(
-        path: typing.Any, *args: typing.Any, **kwargs: typing.Any
-    ) -> typing.Any:
-        # 1. /proc/sysinfo: this is no machine of IBM Z.
-        if path == "/proc/sysinfo":
-            return io.StringIO(SYSINFO)
-        # 2. The reader's device is online.
-        if path == "/sys/bus/ccw/drivers/vmur/0.0.000c/online":
-            return io.StringIO("1\n")
-        return real_open(path, *args, **kwargs)
-
-    for module in (getHost, getVM):
-        setattr(module, "open", open_here)  # noqa: B010
-
-    # 3. The guests' consoles are kept in this member's directory.
-    setattr(constants, "SDK_DATA_PATH", f"{home}/")  # noqa: B010
-    for module in (smtclient,):
-        module.const.SDK_DATA_PATH = f"{home}/"
-
-    # 4. setupDisk is not in the wheel: an empty script is punched instead.
-    script = home / "setupDisk"
-    script.write_text("#!/bin/bash\n")
-    original = smtclient.SMTClient.aemod_handler
-
-    def aemod(self: typing.Any, name: str, function: str, parms: str) -> None:
-        chosen = str(script) if function.endswith("/setupDisk") else function
-        original(self, name, chosen, parms)
-
-    smtclient.SMTClient.aemod_handler = aemod
-
-    # 5. Two Connectors of one machine share /tmp/<userid> for a moment, which
-    #    each removes: only one at a time.
-    authorize = smtclient.SMTClient.guest_authorize_iucv_client
-
-    def alone(self: typing.Any, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:
-        shared = os.open(tempfile.gettempdir(), os.O_RDONLY)
-        try:
-            fcntl.flock(shared, fcntl.LOCK_EX)
-            return authorize(self, *args, **kwargs)
-        finally:
-            os.close(shared)
-
-    smtclient.SMTClient.guest_authorize_iucv_client = alone
-
-    # 6. Its sleeps follow the simulated clock.
-    class Time:
-        def __getattr__(self, name: str) -> typing.Any:
-            return getattr(time, name)
-
-        @staticmethod
-        def sleep(seconds: float) -> None:
-            wire.ask(socket, {"kind": "sleep", "seconds": seconds})
-
-    for module in (powerVM, vmUtils, makeVM, smtclient, sdk_utils):
-        if hasattr(module, "time"):
-            setattr(module, "time", Time())  # noqa: B010
+from ibmvirt.simulators.zvm import bends, middleware
 
 
 class _Server(socketserver.ThreadingMixIn, wsgiref.simple_server.WSGIServer):
@@ -179,7 +90,7 @@ def main(argv: list[str] | None = None) -> int:
     from zvmsdk import log
 
     log.setup_log()
-    bend(arguments.socket, arguments.home)
+    bends.apply(arguments.socket, arguments.home)
     from zvmsdk import sdkserver
     from zvmsdk.sdkwsgi import deploy
 

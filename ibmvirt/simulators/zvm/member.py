@@ -22,9 +22,9 @@ import sys
 import time
 
 from ibmvirt.simulators.core import process
-from ibmvirt.simulators.zvm import wire
+from ibmvirt.simulators.zvm import bends, wire
 
-PROGRAMS = ("sudo", "vmcp", "udevadm", "udevsettle")
+PROGRAMS = ("sudo", "vmcp", "scp", "fdisk", "udevadm", "udevsettle")
 _CONF = """[network]
 my_ip = 127.0.0.1
 [zvm]
@@ -116,7 +116,7 @@ class Member:
         text = wire.FRONTEND.format(
             python=sys.executable, path=self._socket, member=self.name
         )
-        for name in PROGRAMS:
+        for name in (*PROGRAMS, *bends.missing_programs()):
             program = self.home / "bin" / name
             program.write_text(text)
             program.chmod(0o755)

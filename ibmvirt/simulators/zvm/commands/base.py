@@ -91,7 +91,7 @@ Api = collections.abc.Callable[[model.Zvm, Caller, Arguments], str]
 Tool = collections.abc.Callable[[model.Zvm, Caller, list[str]], Result]
 FAMILIES = (
     "users", "definitions", "disks", "networks", "adapters", "devices",
-    "system", "cp", "spool", "iucv",
+    "system", "cp", "spool", "iucv", "linux",
 )  # fmt: skip
 APIS: dict[str, Api] = {}
 TOOLS: dict[str, Tool] = {}

@@ -146,36 +146,7 @@ def link(zvm: model.Zvm, caller: Caller, words: list[str]) -> Result:
     "mkfs.xfs",
     "mkswap",
     "blockdev",
-    "udevadm",
-    "udevsettle",
 )
 def quiet(zvm: model.Zvm, caller: Caller, words: list[str]) -> Result:
     """Formatting of a linked disk: what it writes is not kept (assumed)."""
     return Result(0, "")
-
-
-@tool("hexdump")
-def hexdump(zvm: model.Zvm, caller: Caller, words: list[str]) -> Result:
-    """``hexdump -n COUNT -C FILE``, where the tool is not installed."""
-    count, path = 64, ""
-    index = 0
-    while index < len(words):
-        if words[index] == "-n":
-            count = int(words[index + 1])
-            index += 1
-        elif not words[index].startswith("-"):
-            path = words[index]
-        index += 1
-    try:
-        content = pathlib.Path(caller.cwd, path).read_bytes()[:count]
-    except OSError as error:
-        return Result(1, "", f"hexdump: {path}: {error.strerror}\n")
-    lines = []
-    for offset in range(0, len(content), 16):
-        row = content[offset : offset + 16]
-        codes = [f"{byte:02x}" for byte in row] + ["  "] * (16 - len(row))
-        text = "".join(chr(b) if 32 <= b < 127 else "." for b in row)
-        halves = " ".join(codes[:8]) + "  " + " ".join(codes[8:])
-        lines.append(f"{offset:08x}  {halves}  |{text}|")
-    lines.append(f"{len(content):08x}")
-    return Result(0, "\n".join(lines) + "\n")
