@@ -251,6 +251,14 @@ class Volumes(abc.ABC):
         self, server: plan.Server, guest: plan.GuestRef | None
     ) -> plan.Values: ...
 
+    def incomplete(self, server: plan.Server, guest: plan.GuestRef | None) -> bool:
+        """Whether :meth:`record` has something to keep before a connector."""
+        return False
+
+    def record(self, server: plan.Server) -> plan.Values:
+        """What Nova shall keep of the server before its connector is made."""
+        return plan.NOTHING
+
     def check(self, volumes: tuple[plan.Volume, ...]) -> None:
         """Refuse connections that cannot be used, before anything is changed."""
 

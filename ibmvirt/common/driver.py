@@ -40,6 +40,7 @@ from ibmvirt.common import (
     media,
     plan,
     planning,
+    records,
     traits,
     unsupported,
     vif_wait,
@@ -145,7 +146,7 @@ class BaseDriver(extras.Extras, unsupported.Unsupported, nova_driver.ComputeDriv
                 plug_and_wait=functools.partial(
                     vif_wait.plug_and_wait, self.virtapi, instance
                 ),
-                keep=functools.partial(_keep, instance),
+                keep=functools.partial(records.keep, instance),
             )
             engine.run(spawn_flow.build(spawn, self.backend, tools))
 
@@ -312,13 +313,6 @@ class BaseDriver(extras.Extras, unsupported.Unsupported, nova_driver.ComputeDriv
         return hardware.InstanceInfo(
             state=state.power_state, internal_id=state.internal_id
         )
-
-
-def _keep(instance: typing.Any, record: plan.Values) -> None:
-    """Write what the backend finds its guest by into Nova's database."""
-    if any(instance.system_metadata.get(k) != v for k, v in record.items()):
-        instance.system_metadata.update(record)
-        instance.save()
 
 
 def _deleting(instance: typing.Any) -> str | None:

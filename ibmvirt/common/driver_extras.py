@@ -20,6 +20,7 @@ import typing
 
 from nova.compute import power_state, task_states
 from nova.virt import hardware
+from oslo_concurrency import lockutils
 
 from ibmvirt.common import (
     capability,
@@ -30,6 +31,7 @@ from ibmvirt.common import (
     images,
     plan,
     planning,
+    records,
 )
 
 
@@ -215,10 +217,20 @@ class Extras:
     # -- volumes ----------------------------------------------------------
 
     def get_volume_connector(self, instance: typing.Any) -> dict[str, typing.Any]:
-        with self._operation("connector", instance):
+        with (
+            self._operation("connector", instance),
+            lockutils.lock(f"ibmvirt-connector-{instance.uuid}"),
+        ):
             part = self._need(self.backend.volumes, "use volumes")
             server = planning.server(instance)
-            return dict(part.connector(server, self.backend.guests.find(server)))
+            guest = self.backend.guests.find(server)
+            # A server that goes needs nothing new.
+            if instance.task_state != task_states.DELETING and part.incomplete(
+                server, guest
+            ):
+                records.reread(instance)
+                records.keep(instance, part.record(planning.server(instance)))
+            return dict(part.connector(planning.server(instance), guest))
 
     def attach_volume(
         self,

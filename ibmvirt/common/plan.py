@@ -165,7 +165,8 @@ class GuestRef:
     :param id: the platform's id (LPAR UUID, z/VM userid).
     :param name: the platform's name.
     :param uuid: the server's UUID if the platform knows it, else empty.
-    :param record: values to be kept in the server's system metadata.
+    :param record: values that are kept, or are to be, in the server's system
+        metadata.
     """
 
     id: str

@@ -19,11 +19,12 @@ import typing
 from ibmvirt.common import capability
 from ibmvirt.powervm import connection as connections
 from ibmvirt.powervm import host, lpar_cache, media, storage, writer
+from ibmvirt.powervm import options as options_
 from ibmvirt.powervm.disks import ssp
 from ibmvirt.powervm.guests import partitions, power
 from ibmvirt.powervm.networks import networks
 from ibmvirt.powervm.rest import jobs, topology
-from ibmvirt.powervm.volumes import base, fibre_channel, volumes
+from ibmvirt.powervm.volumes import base, fabrics, fibre_channel, npiv, volumes, vscsi
 
 
 def build(options: typing.Any, own_ip: str, host_name: str = "") -> capability.Backend:
@@ -35,10 +36,7 @@ def build(options: typing.Any, own_ip: str, host_name: str = "") -> capability.B
     runner = jobs.Jobs(adapter, options.job_timeout)
     operations = power.Power(runner, cache)
     writers = writer.Writers(adapter)
-    kinds: dict[str, base.VolumeKind] = {
-        kind.PROTOCOL: kind(adapter, places, runner)
-        for kind in (fibre_channel.FibreChannelVscsi,)
-    }
+    kinds = _volume_kinds(options, adapter, places, writers, runner, host_name)
     mappings = storage.Storage(adapter, places, writers, kinds)
     defaults = {
         "proc_units_factor": str(options.proc_units_factor),
@@ -80,3 +78,37 @@ def build(options: typing.Any, own_ip: str, host_name: str = "") -> capability.B
         hot_plug_networks=True,
         qcow2_images=True,
     )
+
+
+def _volume_kinds(
+    options: typing.Any,
+    adapter: typing.Any,
+    places: topology.Topology,
+    writers: writer.Writers,
+    runner: jobs.Jobs,
+    host_name: str,
+) -> dict[str, base.VolumeKind]:
+    """The ways to volumes, by protocol.
+
+    :raises InvalidRequest: the fabrics are not configured as NPIV needs them.
+    """
+    prefer_npiv = options.fc_attach_strategy == "npiv"
+    networks: tuple[fabrics.Fabric, ...] = ()
+    if prefer_npiv:
+        networks = fabrics.of_options(
+            options.fabrics, lambda name: options_.fabric_ports(options, name)
+        )
+    over_npiv = npiv.Npiv(
+        adapter,
+        places,
+        writers,
+        runner,
+        networks,
+        count=options.ports_per_fabric,
+        host=host_name,
+    )
+    over_vscsi = vscsi.Vscsi(
+        adapter, places, runner, options.vscsi_vios_connections_required
+    )
+    kind = fibre_channel.FibreChannel(over_vscsi, over_npiv, prefer_npiv=prefer_npiv)
+    return {kind.PROTOCOL: kind}

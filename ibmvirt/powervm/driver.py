@@ -27,4 +27,5 @@ class PowerVMDriver(driver.BaseDriver):
     """Partitions of a Power system that NovaLink manages."""
 
     def make_backend(self) -> capability.Backend:
+        options.register_fabrics(CONF)
         return backend.build(CONF.powervm, CONF.my_ip, CONF.host)

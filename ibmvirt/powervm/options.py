@@ -17,6 +17,8 @@ Names that nova-powervm had keep their meaning.
 
 from __future__ import annotations
 
+import typing
+
 from oslo_config import cfg
 
 GROUP = "powervm"
@@ -142,7 +144,60 @@ OPTIONS = [
         default=False,
         help="Ask the volume service for several paths to a volume.",
     ),
+    cfg.StrOpt(
+        "fc_attach_strategy",
+        default="vscsi",
+        ignore_case=True,
+        choices=[
+            ("vscsi", "VIOSes find the volumes and map them as disks"),
+            ("npiv", "each partition has Fibre Channel adapters of its own"),
+        ],
+        help="How servers reach Fibre Channel volumes. It is decided with a "
+        "server's first volume; those that have one keep their way.",
+    ),
+    cfg.IntOpt(
+        "vscsi_vios_connections_required",
+        default=1,
+        min=1,
+        help="VIOSes that must find a volume at least, for vscsi.",
+    ),
+    cfg.StrOpt(
+        "fabrics",
+        default="A",
+        help="Names of the Fibre Channel fabrics, separated by commas, for "
+        "npiv. Each has an option fabric_<name>_port_wwpns.",
+    ),
+    cfg.IntOpt(
+        "ports_per_fabric",
+        default=1,
+        min=1,
+        help="Fibre Channel adapters of a server on each fabric, for npiv. They "
+        "are spread over the VIOSes.",
+    ),
 ]
+
+
+def _fabric_option(name: str) -> cfg.StrOpt:
+    return cfg.StrOpt(
+        f"fabric_{name}_port_wwpns",
+        default="",
+        help=f"WWPNs of the VIOSes' ports on the fabric {name}, separated by commas.",
+    )
+
+
+# In the sample; a deployment has those of its fabrics.
+_SAMPLES = [_fabric_option("A"), _fabric_option("B")]
+
+
+def register_fabrics(conf: cfg.ConfigOpts) -> None:
+    """Register the options of the fabrics that the configuration names."""
+    for name in filter(None, (part.strip() for part in conf[GROUP].fabrics.split(","))):
+        conf.register_opt(_fabric_option(name), group=GROUP)
+
+
+def fabric_ports(options: typing.Any, name: str) -> str:
+    """The ports of a fabric; :func:`register_fabrics` has been called."""
+    return str(options[f"fabric_{name}_port_wwpns"])
 
 
 def register(conf: cfg.ConfigOpts) -> None:
@@ -153,4 +208,4 @@ def register(conf: cfg.ConfigOpts) -> None:
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
     """For the sample configuration."""
-    return [(GROUP, OPTIONS)]
+    return [(GROUP, [*OPTIONS, *_SAMPLES])]

@@ -11,13 +11,15 @@
 # under the License.
 
 
-"""The same on several VIOSes at once."""
+"""The same on several VIOSes at once, and one after the other on a volume."""
 
 from __future__ import annotations
 
 import collections.abc
 import concurrent.futures
+import contextlib
 import contextvars
+import threading
 
 from ibmvirt.powervm.rest import topology
 
@@ -36,3 +38,35 @@ def over_vioses(
         ]
     for future in futures:
         future.result()
+
+
+class Locks:
+    """A lock for each name, kept as long as somebody holds or wants it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._locks: dict[str, tuple[threading.Lock, int]] = {}
+
+    @contextlib.contextmanager
+    def hold(
+        self, names: collections.abc.Iterable[str]
+    ) -> collections.abc.Iterator[None]:
+        """Hold the locks of all names, taken in one order everywhere."""
+        with contextlib.ExitStack() as stack:
+            for name in sorted(set(names)):
+                stack.enter_context(self._one(name))
+            yield
+
+    @contextlib.contextmanager
+    def _one(self, name: str) -> collections.abc.Iterator[None]:
+        with self._lock:
+            lock, users = self._locks.get(name, (threading.Lock(), 0))
+            self._locks[name] = (lock, users + 1)
+        try:
+            with lock:
+                yield
+        finally:
+            with self._lock:
+                lock, users = self._locks.pop(name)
+                if users > 1:
+                    self._locks[name] = (lock, users - 1)

@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+import collections.abc
+import dataclasses
 import typing
 
 from pypowervm.wrappers import storage as storage_wrapper
@@ -23,12 +25,24 @@ from ibmvirt.common import capability, exceptions, plan
 from ibmvirt.powervm import media as media_files
 from ibmvirt.powervm import parallel, writer
 from ibmvirt.powervm.disks import ssp
-from ibmvirt.powervm.rest import topology
+from ibmvirt.powervm.rest import errors, topology
 from ibmvirt.powervm.volumes import base as volume_base
 
 GROUP = "ViosSCSIMapping"
 MEDIA = "VirtualOpticalMedia"
 VOLUME = "PhysicalVolume"
+# Kind, id and name of a backing device.
+Identity = tuple[str, str, str]
+# The mappings of a VIOS that are meant.
+Choice = collections.abc.Callable[[typing.Any], list[typing.Any]]
+
+
+@dataclasses.dataclass
+class _Unmapped:
+    """What was unmapped, and what is mapped still, by the VIOS's UUID."""
+
+    gone: dict[str, set[Identity]] = dataclasses.field(default_factory=dict)
+    left: dict[str, set[Identity]] = dataclasses.field(default_factory=dict)
 
 
 class Storage(capability.Storage):
@@ -45,6 +59,8 @@ class Storage(capability.Storage):
         self._topology = places
         self._writers = writers
         self._volumes = volumes
+        # A volume that one partition gives back may be just wanted by another.
+        self._changing = parallel.Locks()
 
     def connect(
         self,
@@ -54,6 +70,16 @@ class Storage(capability.Storage):
         volumes: tuple[plan.Volume, ...],
     ) -> None:
         """Map disks on every active VIOS, the drive where its repository is."""
+        with self._changing.hold(volume.id for volume in volumes):
+            self._connect(guest, disks, media, volumes)
+
+    def _connect(
+        self,
+        guest: plan.GuestRef,
+        disks: tuple[plan.DiskRef, ...],
+        media: plan.MediaRef | None,
+        volumes: tuple[plan.Volume, ...],
+    ) -> None:
         wanted: dict[str, list[typing.Any]] = {}
         vioses = self._topology.active_vioses()
         for vios in vioses:
@@ -63,7 +89,8 @@ class Storage(capability.Storage):
             element = storage_wrapper.VOptMedia.bld_ref(self._adapter, media.name)
             wanted.setdefault(home.uuid, []).append(element)
         for volume in volumes:
-            for uuid, found in self._volumes[volume.protocol].discover(volume).items():
+            kind = self._volumes[volume.protocol]
+            for uuid, found in kind.reach(guest, volume).items():
                 # A volume to boot from comes first, as the root disk would.
                 place = 0 if volume.boot else len(wanted.setdefault(uuid, []))
                 wanted[uuid][place:place] = found
@@ -106,27 +133,15 @@ class Storage(capability.Storage):
         self, guest: plan.GuestRef, volumes: tuple[plan.Volume, ...]
     ) -> capability.Released:
         """Remove every mapping of the partition, whatever it maps."""
-        found: dict[str, list[tuple[str, str, str]]] = {}
-
-        def change(vios: topology.Vios) -> None:
-            def remove(wrapper: typing.Any) -> bool:
-                gone = mappings_of(wrapper, guest.id)
-                found[vios.uuid] = [
-                    _identity(mapping.backing_storage)
-                    for mapping in gone
-                    if mapping.backing_storage is not None
-                ]
-                for mapping in gone:
-                    wrapper.scsi_mappings.remove(mapping)
-                return bool(gone)
-
-            self._writers.of(vios.uuid, vios.name, GROUP).apply(
-                remove, f"unmap the storage of the partition {guest.name}"
+        with self._changing.hold(volume.id for volume in volumes):
+            unmapped = self._unmap(
+                lambda wrapper: mappings_of(wrapper, guest.id),
+                f"unmap the storage of the partition {guest.name}",
             )
-
-        parallel.over_vioses(change, self._topology.active_vioses())
-        self._forget(found, volumes)
-        storage = dict.fromkeys(item for items in found.values() for item in items)
+            for kind in self._volumes.values():
+                kind.leave(guest)
+            self._forget(unmapped, volumes)
+        storage = dict.fromkeys(i for items in unmapped.gone.values() for i in items)
         return capability.Released(
             disks=tuple(
                 plan.DiskRef(kind, identity, name)
@@ -143,73 +158,83 @@ class Storage(capability.Storage):
     def disconnect_volume(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
         """Remove the mappings of one volume, and its disks from the VIOSes."""
         kind = self._volumes.get(volume.protocol)
-        udid = kind.udid(volume) if kind is not None else None
-        if udid is None:
-            return
-        found: dict[str, list[tuple[str, str, str]]] = {}
-
-        def change(vios: topology.Vios) -> None:
-            def remove(wrapper: typing.Any) -> bool:
-                gone = [
+        with self._changing.hold((volume.id,)):
+            udid = kind.udid(guest, volume) if kind is not None else None
+            if udid is None:
+                return
+            unmapped = self._unmap(
+                lambda wrapper: [
                     mapping
                     for mapping in mappings_of(wrapper, guest.id)
                     if mapping.backing_storage is not None
                     and _identity(mapping.backing_storage)[:2] == (VOLUME, udid)
-                ]
-                if gone:
-                    found[vios.uuid] = [_identity(m.backing_storage) for m in gone]
+                ],
+                f"unmap the volume {volume.id} of the partition {guest.name}",
+            )
+            self._forget(unmapped, (volume,))
+
+    def _unmap(self, choose: Choice, what: str) -> _Unmapped:
+        """Remove the mappings of every VIOS that ``choose`` picks."""
+        result = _Unmapped()
+
+        def change(vios: topology.Vios) -> None:
+            def remove(wrapper: typing.Any) -> bool:
+                gone = choose(wrapper)
+                # Not emptied by another try, whose answer was lost.
+                result.gone.setdefault(vios.uuid, set()).update(_mapped(gone))
                 for mapping in gone:
                     wrapper.scsi_mappings.remove(mapping)
+                result.left[vios.uuid] = _mapped(wrapper.scsi_mappings)
                 return bool(gone)
 
-            self._writers.of(vios.uuid, vios.name, GROUP).apply(
-                remove, f"unmap the volume {volume.id} of the partition {guest.name}"
-            )
+            self._writers.of(vios.uuid, vios.name, GROUP).apply(remove, what)
 
         parallel.over_vioses(change, self._topology.active_vioses())
-        self._forget(found, (volume,))
+        return result
 
-    def _forget(
-        self,
-        found: dict[str, list[tuple[str, str, str]]],
-        volumes: tuple[plan.Volume, ...],
-    ) -> None:
-        """Let the VIOSes forget the disks that were mapped or discovered."""
+    def _forget(self, unmapped: _Unmapped, volumes: tuple[plan.Volume, ...]) -> None:
+        """Let the VIOSes forget disks that nobody maps any more."""
         names = {
             uuid: {name for kind, _id, name in items if kind == VOLUME}
-            for uuid, items in found.items()
+            for uuid, items in unmapped.gone.items()
         }
         for volume in volumes:
             kind = self._volumes.get(volume.protocol)
             if kind is not None:
                 for uuid, known in kind.known(volume).items():
                     names.setdefault(uuid, set()).update(known)
+        # A shared volume is another partition's disk too.
+        for uuid, left in unmapped.left.items():
+            names.get(uuid, set()).difference_update(name for *_id, name in left)
         gone = {uuid: sorted(some) for uuid, some in names.items() if some}
-        kind = self._volumes.get("fibre_channel")
-        if gone and kind is not None:
-            kind.forget(gone)
+        if gone:
+            for kind in self._volumes.values():
+                kind.forget(gone)
+
+    def has_volumes(self, guest: plan.GuestRef) -> bool:
+        """Whether a VIOS maps a volume to the partition. One call."""
+        with errors.attempting(f"read the storage of the partition {guest.name}"):
+            wrappers = virtual_io_server.VIOS.get(self._adapter, xag=[GROUP])
+        return any(
+            kind == VOLUME
+            for wrapper in wrappers
+            for kind, *_id in _mapped(mappings_of(wrapper, guest.id))
+        )
 
     def release(self, server: plan.Server) -> None:
         """Remove mappings of the server's disks and drive, whoever has them."""
         names = {*ssp.disk_names(server), media_files.drive_name(server)}
-
-        def remove(wrapper: typing.Any) -> bool:
-            gone = [
+        self._unmap(
+            lambda wrapper: [
                 mapping
                 for mapping in wrapper.scsi_mappings
                 if mapping.backing_storage is not None
                 and _identity(mapping.backing_storage)[2] in names
-            ]
-            for mapping in gone:
-                wrapper.scsi_mappings.remove(mapping)
-            return bool(gone)
-
-        def change(vios: topology.Vios) -> None:
-            self._writers.of(vios.uuid, vios.name, GROUP).apply(
-                remove, f"unmap the storage of {server.name}"
-            )
-
-        parallel.over_vioses(change, self._topology.active_vioses())
+            ],
+            f"unmap the storage of {server.name}",
+        )
+        for kind in self._volumes.values():
+            kind.release(server)
 
 
 def mappings_of(wrapper: typing.Any, lpar_uuid: str) -> list[typing.Any]:
@@ -223,7 +248,13 @@ def mappings_of(wrapper: typing.Any, lpar_uuid: str) -> list[typing.Any]:
     ]
 
 
-def _identity(element: typing.Any) -> tuple[str, str, str]:
+def _mapped(mappings: typing.Iterable[typing.Any]) -> set[Identity]:
+    """What mappings map."""
+    storage = (mapping.backing_storage for mapping in mappings)
+    return {_identity(element) for element in storage if element is not None}
+
+
+def _identity(element: typing.Any) -> Identity:
     """Kind, id and name of a backing device."""
     kind = str(element.schema_type)
     identity = element.name if kind == MEDIA else element.udid

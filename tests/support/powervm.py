@@ -43,9 +43,12 @@ def running(simulator, **overrides):
         "vios_wait_timeout": 0,
         **overrides,
     }
+    if "fabrics" in values:
+        conf.set_override("fabrics", values.pop("fabrics"), "powervm")
+    options.register_fabrics(conf)
     for name, value in values.items():
         conf.set_override(name, value, "powervm")
-    made = backend.build(conf.powervm, "127.0.0.1")
+    made = backend.build(conf.powervm, "127.0.0.1", "compute1.example.com")
     found = driven.Driven(
         made,
         simulator,

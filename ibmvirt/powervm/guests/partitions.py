@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import collections.abc
+import types
 import typing
 
 from nova.compute import power_state
@@ -28,6 +29,7 @@ from ibmvirt.common import capability, exceptions, plan
 from ibmvirt.powervm import lpar_cache
 from ibmvirt.powervm.guests import power, spec
 from ibmvirt.powervm.rest import errors, topology
+from ibmvirt.powervm.volumes import wwpns
 
 # State of the REST API -> Nova's.
 _STATES = {
@@ -57,6 +59,12 @@ def servers_of(lpar_uuid: str) -> tuple[str, str]:
     """The two server UUIDs whose partition has this UUID."""
     lower = lpar_uuid.lower()
     return lower, f"{int(lower[0], 16) | 8:x}{lower[1:]}"
+
+
+def _reference(uuid: str, name: str, server: plan.Server) -> plan.GuestRef:
+    """With the WWPNs that Nova keeps for the server."""
+    record = types.MappingProxyType(wwpns.kept(server.system_metadata))
+    return plan.GuestRef(uuid, name, uuid=server.uuid, record=record)
 
 
 class Partitions(capability.Guests):
@@ -130,7 +138,7 @@ class Partitions(capability.Guests):
                 rmc=made.rmc_state or "none",
             )
         )
-        return plan.GuestRef(made.uuid.upper(), made.name, uuid=wanted.server.uuid)
+        return _reference(made.uuid.upper(), made.name, wanted.server)
 
     def _read(self, uuid: str) -> typing.Any:
         try:
@@ -154,7 +162,7 @@ class Partitions(capability.Guests):
         found = self._cache.get(uuid) or self._cache.get(uuid, use_cache=False)
         if found is None:
             return None
-        return plan.GuestRef(found.uuid, found.name, uuid=server.uuid)
+        return _reference(found.uuid, found.name, server)
 
     def list(self) -> list[plan.GuestRef]:
         return [

@@ -48,6 +48,19 @@ class Vios:
 
 
 @dataclasses.dataclass(frozen=True)
+class FcPort:
+    """A port of a VIOS for Fibre Channel; the WWPN in upper case.
+
+    :ivar total: how many adapters of partitions it takes.
+    """
+
+    vios_uuid: str
+    name: str
+    wwpn: str
+    total: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Tier:
     """Where logical units are made."""
 
@@ -158,20 +171,27 @@ class Topology:
             )
         return pools[name]
 
-    def fc_ports(self) -> dict[str, tuple[str, ...]]:
-        """WWPNs of each VIOS's active Fibre Channel ports, by its UUID."""
+    def fc_ports(self) -> dict[str, tuple[FcPort, ...]]:
+        """Each VIOS's active Fibre Channel ports, by its UUID."""
 
-        def read() -> dict[str, tuple[str, ...]]:
+        def read() -> dict[str, tuple[FcPort, ...]]:
             with errors.attempting("read the Fibre Channel ports"):
                 wrappers = virtual_io_server.VIOS.get(
                     self._adapter, xag=[const.XAG.VIO_STOR]
                 )
-                return {
-                    w.uuid: tuple(sorted(w.get_active_pfc_wwpns())) for w in wrappers
-                }
+                return {w.uuid: tuple(_fc_ports(w)) for w in wrappers}
 
-        result: dict[str, tuple[str, ...]] = self._once("fc_ports", read)
+        result: dict[str, tuple[FcPort, ...]] = self._once("fc_ports", read)
         return result
+
+    def fc_homes(self) -> dict[str, FcPort]:
+        """Every active Fibre Channel port by its WWPN."""
+        return {p.wwpn: p for ports in self.fc_ports().values() for p in ports}
+
+    def forget_fc_ports(self) -> None:
+        """An adapter may have been replaced: read the ports anew."""
+        with self._lock:
+            self._known.pop("fc_ports", None)
 
     def management(self) -> tuple[str, str]:
         """The management partition: its type and UUID.
@@ -300,3 +320,18 @@ class Topology:
             "no VIOS has one",
             "create it: pvmctl vmr create, or mkrep on a VIOS",
         )
+
+
+def _fc_ports(vios: typing.Any) -> list[FcPort]:
+    """Those that are cabled: others take no adapters of partitions."""
+    found = [
+        FcPort(
+            vios_uuid=vios.uuid,
+            name=port.name,
+            wwpn=port.wwpn.replace(":", "").upper(),
+            total=port.npiv_total_ports,
+        )
+        for port in vios.pfc_ports
+        if port.npiv_total_ports > 0
+    ]
+    return sorted(found, key=lambda port: port.wwpn)

@@ -34,27 +34,40 @@ class VolumeKind(abc.ABC):
         """:raises InvalidRequest: the connection's data cannot be used."""
 
     @abc.abstractmethod
-    def connector(self) -> plan.Values:
-        """What the storage must know of this host; no call when it is known."""
+    def connector(self, server: plan.Server) -> plan.Values:
+        """What the storage must know; no call when it is known."""
+
+    def incomplete(self, server: plan.Server) -> bool:
+        """Whether :meth:`record` has something to keep before a connector."""
+        return False
+
+    def record(self, server: plan.Server) -> plan.Values:
+        """What Nova shall keep of the server before its connector is made."""
+        return plan.NOTHING
 
     @abc.abstractmethod
-    def discover(self, volume: plan.Volume) -> Elements:
-        """Let the VIOSes find the volume; silent about a VIOS that cannot.
+    def reach(self, guest: plan.GuestRef, volume: plan.Volume) -> Elements:
+        """Make ready whatever leads to the volume; the disks to be mapped.
 
-        :raises HypervisorError: no VIOS found it.
+        :raises HypervisorError: no VIOS leads to it.
         """
 
     @abc.abstractmethod
-    def udid(self, volume: plan.Volume) -> str | None:
-        """The platform's id of the volume's disk; None = not to be found."""
+    def udid(self, guest: plan.GuestRef, volume: plan.Volume) -> str | None:
+        """The id of the disk that a VIOS maps; None = there is none."""
 
-    @abc.abstractmethod
     def forget(self, names: dict[str, list[str]]) -> None:
         """Let VIOSes (by UUID) forget disks (by name); errors are logged only."""
 
     def known(self, volume: plan.Volume) -> dict[str, list[str]]:
-        """The disks that :meth:`discover` made of a volume, by VIOS."""
+        """The disks that :meth:`reach` made of a volume, by VIOS."""
         return {}
 
-    def extend(self, volume: plan.Volume) -> None:
+    def leave(self, guest: plan.GuestRef) -> None:
+        """The guest is removed: take away what :meth:`reach` made for it."""
+
+    def release(self, server: plan.Server) -> None:
+        """The same where the guest is gone already."""
+
+    def extend(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
         """Let clients of the volume see its new size."""

@@ -11,225 +11,67 @@
 # under the License.
 
 
-"""Fibre Channel volumes as disks of the VIOSes, mapped over virtual SCSI."""
+"""Fibre Channel volumes: over virtual SCSI, or by NPIV."""
 
 from __future__ import annotations
 
-import logging
-import threading
-import typing
-
-from pypowervm.wrappers import storage as storage_wrapper
-
-from ibmvirt.common import exceptions, plan
-from ibmvirt.powervm import parallel
-from ibmvirt.powervm.rest import jobs, topology
-from ibmvirt.powervm.volumes import base, luarecovery
-
-LOG = logging.getLogger(__name__)
+from ibmvirt.common import plan
+from ibmvirt.powervm.volumes import base, npiv, vscsi, wwpns
 
 
-class FibreChannelVscsi(base.VolumeKind):
-    """Every active VIOS that reaches the LUN maps it: each is a path.
+class FibreChannel(base.VolumeKind):
+    """Chooses the way of each server, which it then keeps.
 
-    One that does not find it is left out, with a warning; one must find it.
+    A server has adapters of its own when Nova keeps WWPNs for it. The option
+    decides when the first connector is made; a server that has volumes the
+    other way by then is not asked about.
+
+    :param prefer_npiv: for servers that have no volume yet.
     """
 
     PROTOCOL = "fibre_channel"
 
     def __init__(
-        self, adapter: typing.Any, places: topology.Topology, runner: jobs.Jobs
+        self, over_vscsi: vscsi.Vscsi, over_npiv: npiv.Npiv, *, prefer_npiv: bool
     ) -> None:
-        self._adapter = adapter
-        self._topology = places
-        self._jobs = runner
-        self._lock = threading.Lock()
-        # What was discovered, by volume and VIOS; lost with the process, and
-        # then discovered again.
-        self._found: dict[str, dict[str, luarecovery.Found]] = {}
+        self._vscsi = over_vscsi
+        self._npiv = over_npiv
+        self._prefer_npiv = prefer_npiv
+
+    def _way(self, metadata: plan.Values) -> base.VolumeKind:
+        return self._npiv if wwpns.kept(metadata) else self._vscsi
 
     def check(self, volume: plan.Volume) -> None:
-        what = f"use the volume {volume.id}"
-        if not _targets(volume, ""):
-            raise exceptions.InvalidRequest(
-                what,
-                "its connection names no target_wwn",
-                "look at the connection that the volume service made",
-            )
-        lun = volume.data.get("target_lun")
-        if not isinstance(lun, int) or isinstance(lun, bool) or lun < 0:
-            raise exceptions.InvalidRequest(
-                what,
-                f"its connection's target_lun is {lun!r}, not a number",
-                "look at the connection that the volume service made",
-            )
+        self._vscsi.check(volume)
 
-    def connector(self) -> plan.Values:
-        ports = self._topology.fc_ports()
-        wwpns = [wwpn for own in ports.values() for wwpn in own]
-        return {"wwpns": sorted(set(wwpns))}
+    def connector(self, server: plan.Server) -> plan.Values:
+        return self._way(server.system_metadata).connector(server)
 
-    # -- finding ------------------------------------------------------------
+    def incomplete(self, server: plan.Server) -> bool:
+        if not (self._prefer_npiv or wwpns.kept(server.system_metadata)):
+            return False
+        return self._npiv.incomplete(server)
 
-    def discover(self, volume: plan.Volume) -> base.Elements:
-        found: dict[str, luarecovery.Found] = {}
-        failures: list[str] = []
+    def record(self, server: plan.Server) -> plan.Values:
+        return self._npiv.record(server)
 
-        def look(vios: topology.Vios) -> None:
-            try:
-                try:
-                    seen = self._recover(vios, volume)
-                except exceptions.HypervisorUnavailable:
-                    # The answer is lost, perhaps with a disk that was made:
-                    # the job may be repeated, and then it is known.
-                    seen = self._recover(vios, volume)
-            except exceptions.HypervisorError as error:
-                failures.append(str(error))
-                return
-            if seen is None:
-                failures.append(f"{vios.name} has no Fibre Channel port to it")
-            elif seen.usable:
-                found[vios.uuid] = seen
-                if seen.status == luarecovery.PATHS_BROKEN:
-                    LOG.warning(
-                        "volume %s on %s: %s", volume.id, vios.name, seen.message
-                    )
-            else:
-                failures.append(f"{vios.name}: {seen.message} (status {seen.status})")
+    def reach(self, guest: plan.GuestRef, volume: plan.Volume) -> base.Elements:
+        return self._way(guest.record).reach(guest, volume)
 
-        parallel.over_vioses(look, self._topology.active_vioses())
-        with self._lock:
-            if found:
-                self._found[volume.id] = found
-            else:
-                self._found.pop(volume.id, None)
-        for failure in failures:
-            LOG.warning("volume %s was not found by a VIOS: %s", volume.id, failure)
-        if not found:
-            raise exceptions.HypervisorError(
-                f"find the volume {volume.id}",
-                "; ".join(failures),
-                "look at the zoning and at the host's mapping in the storage",
-            )
-        return {
-            uuid: [storage_wrapper.PV.bld(self._adapter, seen.name, udid=seen.udid)]
-            for uuid, seen in found.items()
-        }
-
-    def _recover(
-        self, vios: topology.Vios, volume: plan.Volume
-    ) -> luarecovery.Found | None:
-        ports = self._topology.fc_ports().get(vios.uuid, ())
-        paths = [
-            luarecovery.Path(port, target, int(volume.data["target_lun"]))
-            for port in ports
-            for target in _targets(volume, port)
-        ]
-        if not paths:
-            return None
-        what = f"find the volume {volume.id} on {vios.name}"
-        results = self._jobs.run(
-            "VirtualIOServer",
-            vios.uuid,
-            "LUARecovery",
-            {"inputXML": luarecovery.request(paths)},
-            what=what,
-        )
-        text = results.get("OutputXML") or results.get("StdOut") or ""
-        return luarecovery.answer(text, what)
-
-    def udid(self, volume: plan.Volume) -> str | None:
-        """As it was discovered; else it is discovered again."""
-        with self._lock:
-            known = self._found.get(volume.id)
-        if known is None:
-            try:
-                self.discover(volume)
-            except exceptions.HypervisorError as error:
-                LOG.warning("%s", error)
-                return None
-            with self._lock:
-                known = self._found.get(volume.id) or {}
-        return next((seen.udid for seen in known.values()), None)
-
-    # -- forgetting -----------------------------------------------------------
-
-    def known(self, volume: plan.Volume) -> dict[str, list[str]]:
-        with self._lock:
-            found = self._found.get(volume.id) or {}
-        return {uuid: [seen.name] for uuid, seen in found.items()}
+    def udid(self, guest: plan.GuestRef, volume: plan.Volume) -> str | None:
+        return self._way(guest.record).udid(guest, volume)
 
     def forget(self, names: dict[str, list[str]]) -> None:
-        """A disk that stays after its LUN is gone hinders the next LUN there."""
+        self._vscsi.forget(names)
 
-        def remove(vios: topology.Vios) -> None:
-            for name in names.get(vios.uuid, ()):
-                try:
-                    self._jobs.run(
-                        "VirtualIOServer",
-                        vios.uuid,
-                        "RemoveDevice",
-                        {"devName": name},
-                        what=f"remove the disk {name} of {vios.name}",
-                    )
-                except exceptions.HypervisorError as error:
-                    # Another partition may use it, or it is gone already.
-                    LOG.warning("%s", error)
-                self._drop(vios.uuid, name)
+    def known(self, volume: plan.Volume) -> dict[str, list[str]]:
+        return self._vscsi.known(volume)
 
-        parallel.over_vioses(remove, self._topology.active_vioses())
+    def leave(self, guest: plan.GuestRef) -> None:
+        self._npiv.leave(guest)
 
-    def _drop(self, vios_uuid: str, name: str) -> None:
-        with self._lock:
-            for volume, found in list(self._found.items()):
-                rest = {
-                    uuid: seen
-                    for uuid, seen in found.items()
-                    if (uuid, seen.name) != (vios_uuid, name)
-                }
-                if rest:
-                    self._found[volume] = rest
-                else:
-                    del self._found[volume]
+    def release(self, server: plan.Server) -> None:
+        self._npiv.release(server)
 
-    def extend(self, volume: plan.Volume) -> None:
-        udid = self.udid(volume)
-        what = f"let the partition see the new size of the volume {volume.id}"
-        if udid is None:
-            raise exceptions.HypervisorError(what, "no VIOS finds the volume")
-        with self._lock:
-            homes = set(self._found.get(volume.id) or {})
-
-        def rescan(vios: topology.Vios) -> None:
-            if vios.uuid in homes:
-                self._jobs.run(
-                    "VirtualIOServer",
-                    vios.uuid,
-                    "RescanVirtualDisk",
-                    {"VirtualDiskUDID": udid},
-                    what=f"{what} on {vios.name}",
-                )
-
-        parallel.over_vioses(rescan, self._topology.active_vioses())
-
-
-def _targets(volume: plan.Volume, port: str) -> list[str]:
-    """The target ports of a volume, for an initiator port where the map says."""
-    mapped = volume.data.get("initiator_target_map") or {}
-    for initiator, targets in mapped.items():
-        if port and _bare(initiator) == _bare(port):
-            return _several(targets)
-    if port and mapped:
-        # This port is not zoned to the storage.
-        return []
-    targets = volume.data.get("target_wwn") or volume.data.get("target_wwns") or []
-    return _several(targets)
-
-
-def _several(value: typing.Any) -> list[str]:
-    items = [value] if isinstance(value, str) else list(value)
-    return [_bare(str(item)) for item in items]
-
-
-def _bare(wwpn: str) -> str:
-    return wwpn.replace(":", "").lower()
+    def extend(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
+        self._way(guest.record).extend(guest, volume)

@@ -56,7 +56,21 @@ class Volumes(capability.Volumes):
             "platform": "ppc64le",
         }
         for kind in self._kinds.values():
-            values.update(kind.connector())
+            values.update(kind.connector(server))
+        return values
+
+    def incomplete(self, server: plan.Server, guest: plan.GuestRef | None) -> bool:
+        """A server that has volumes as they are is not given another way."""
+        wanted = any(kind.incomplete(server) for kind in self._kinds.values())
+        return wanted and (
+            guest is None or bool(guest.record) or not self._mappings.has_volumes(guest)
+        )
+
+    def record(self, server: plan.Server) -> plan.Values:
+        values: dict[str, typing.Any] = {}
+        for kind in self._kinds.values():
+            if kind.incomplete(server):
+                values.update(kind.record(server))
         return values
 
     def check(self, volumes: tuple[plan.Volume, ...]) -> None:
@@ -79,4 +93,4 @@ class Volumes(capability.Volumes):
 
     def extend(self, guest: plan.GuestRef, volume: plan.Volume, size: int) -> None:
         self.check((volume,))
-        self._kinds[volume.protocol].extend(volume)
+        self._kinds[volume.protocol].extend(guest, volume)

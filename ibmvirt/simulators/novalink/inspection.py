@@ -18,7 +18,7 @@ import typing
 
 from ibmvirt.simulators.core import admin, http
 from ibmvirt.simulators.novalink import local_side, luns, store
-from ibmvirt.simulators.novalink.objects import scsi_mapping, volume_group
+from ibmvirt.simulators.novalink.objects import fc_mapping, scsi_mapping, volume_group
 from ibmvirt.simulators.novalink.schema import xml
 
 
@@ -145,7 +145,22 @@ def describe(system: store.System, item: store.SimObject) -> dict[str, typing.An
         ),
         "adapters": adapters,
         "storage": storage,
+        "fibre_channel": _fibre_channel(system, number),
     }
+
+
+def _fibre_channel(system: store.System, number: str) -> list[dict[str, typing.Any]]:
+    """The virtual Fibre Channel adapters of a partition and their ports."""
+    return [
+        {
+            "vios": vios.value("PartitionName"),
+            "port": xml.value(mapping, "Port/PortName"),
+            "wwpns": xml.value(mapping, "ClientAdapter/WWPNs").upper().split(),
+        }
+        for vios in system.all("VirtualIOServer")
+        for mapping in xml.findall(vios.element, fc_mapping.PATH)
+        if xml.value(mapping, "ClientAdapter/LocalPartitionID") == number
+    ]
 
 
 def _switch_name(system: store.System, number: str) -> str:

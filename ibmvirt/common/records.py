@@ -1,0 +1,47 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""What a backend wants to be kept of a server: in Nova's system metadata."""
+
+from __future__ import annotations
+
+import typing
+
+import nova.exception
+
+from ibmvirt.common import plan
+
+
+def keep(instance: typing.Any, record: plan.Values) -> None:
+    """Write values into Nova's database, if they are not there."""
+    if any(instance.system_metadata.get(k) != v for k, v in record.items()):
+        instance.system_metadata.update(record)
+        instance.save()
+
+
+def reread(instance: typing.Any) -> None:
+    """Take over what was kept since Nova read this instance.
+
+    A request brings the instance as the API read it, and another request may
+    have been carried out meanwhile.
+    """
+    from nova import objects
+
+    try:
+        current = objects.Instance.get_by_uuid(
+            instance._context, instance.uuid, expected_attrs=["system_metadata"]
+        )
+    except nova.exception.InstanceNotFound:
+        return
+    for name, value in current.system_metadata.items():
+        instance.system_metadata.setdefault(name, value)

@@ -1,0 +1,259 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""N_Port ID Virtualization: partitions with Fibre Channel adapters of their own.
+
+The storage gives its volumes to the partition's WWPNs, and a VIOS only passes
+on what the adapter says. So a server's first volume brings it adapters on every
+fabric, and all its later volumes come through the same ones; they go with it.
+"""
+
+from __future__ import annotations
+
+import collections
+import logging
+import typing
+
+from pypowervm import const
+from pypowervm.wrappers import base_partition, virtual_io_server
+
+from ibmvirt.common import exceptions, plan
+from ibmvirt.powervm import parallel, writer
+from ibmvirt.powervm.rest import errors, jobs, topology
+from ibmvirt.powervm.volumes import base, fabrics, wwpns
+
+LOG = logging.getLogger(__name__)
+
+GROUP = const.XAG.VIO_FMAP
+# Of a host's name in the connector, which goes on with the server's.
+_HOST_MAX = 20
+
+
+class Npiv(base.VolumeKind):
+    """Adapters of partitions; the WWPNs are kept by Nova.
+
+    :param networks: the fabrics that new servers get adapters on.
+    :param count: adapters of a server on each fabric.
+    :param host: the name of this host in Nova.
+    """
+
+    PROTOCOL = "fibre_channel"
+
+    def __init__(
+        self,
+        adapter: typing.Any,
+        places: topology.Topology,
+        writers: writer.Writers,
+        runner: jobs.Jobs,
+        networks: tuple[fabrics.Fabric, ...],
+        *,
+        count: int,
+        host: str,
+    ) -> None:
+        self._adapter = adapter
+        self._topology = places
+        self._writers = writers
+        self._jobs = runner
+        self._fabrics = networks
+        self._count = count
+        self._host = host
+
+    def check(self, volume: plan.Volume) -> None:
+        """Nothing of the connection is used: the partition finds its LUNs."""
+
+    # -- WWPNs ---------------------------------------------------------------
+
+    def connector(self, server: plan.Server) -> plan.Values:
+        """A host of its own for each server, as its WWPNs are its own."""
+        return {
+            "host": f"{self._host[:_HOST_MAX]}_{server.name}",
+            "wwpns": [
+                adapter.wwpn for adapter in wwpns.adapters(server.system_metadata)
+            ],
+        }
+
+    def incomplete(self, server: plan.Server) -> bool:
+        """Whether a fabric is without adapters, or one's port is not here."""
+        known = wwpns.parse(server.system_metadata)
+        if any(not known.get(fabric.name) for fabric in self._fabrics):
+            return True
+        here = self._topology.fc_homes()
+        if any(a.port not in here for found in known.values() for a in found):
+            self._topology.forget_fc_ports()
+            here = self._topology.fc_homes()
+        return any(a.port not in here for found in known.values() for a in found)
+
+    def record(self, server: plan.Server) -> plan.Values:
+        """Adapters for each fabric; WWPNs that were given once are kept.
+
+        A server whose ports are not here came from another host, or the port
+        was replaced: it gets ports of this host.
+        """
+        known = wwpns.parse(server.system_metadata)
+        here = self._topology.fc_homes()
+        used = self._used()
+        values: dict[str, str] = {}
+        vioses = [vios.uuid for vios in self._topology.active_vioses()]
+        for place, fabric in enumerate(self._fabrics):
+            pairs = [(a.wwpn, a.other) for a in known.get(fabric.name, ())]
+            if pairs and all(a.port in here for a in known[fabric.name]):
+                continue
+            # Each fabric begins with another VIOS.
+            turned = vioses[place % len(vioses) :] + vioses[: place % len(vioses)]
+            ports = fabrics.choose(
+                fabric,
+                len(pairs) or self._count,
+                turned,
+                self._topology.fc_ports(),
+                used,
+            )
+            pairs = pairs or self._new_pairs(self._count, fabric)
+            made = [
+                wwpns.Adapter(port, *pair)
+                for port, pair in zip(ports, pairs, strict=True)
+            ]
+            used.update(ports)
+            values.update(wwpns.record(fabric.name, made))
+        return values
+
+    def _used(self) -> collections.Counter[str]:
+        """How many adapters of partitions each port has."""
+        with errors.attempting("read the Fibre Channel mappings"):
+            wrappers = virtual_io_server.VIOS.get(self._adapter, xag=[GROUP])
+        return collections.Counter(
+            wwpns.bare(mapping.backing_port.wwpn)
+            for wrapper in wrappers
+            for mapping in wrapper.vfc_mappings
+            if mapping.backing_port is not None
+        )
+
+    def _new_pairs(self, count: int, fabric: fabrics.Fabric) -> list[tuple[str, str]]:
+        """WWPNs that the platform gives out once."""
+        what = f"get WWPNs for the fabric {fabric.name}"
+        results = self._jobs.run(
+            "ManagedSystem",
+            self._topology.system().uuid,
+            "GetNextWWPNs",
+            {"numberPairsRequested": str(count)},
+            what=what,
+        )
+        names = [wwpns.bare(n) for n in results.get("wwpnList", "").split(",") if n]
+        if len(names) < 2 * count:
+            raise exceptions.HypervisorError(
+                what, f"{count} pair(s) were asked for and {len(names)} WWPNs came"
+            )
+        return list(zip(names[::2], names[1::2], strict=True))[:count]
+
+    # -- mappings ------------------------------------------------------------
+
+    def reach(self, guest: plan.GuestRef, volume: plan.Volume) -> base.Elements:
+        """Give the partition its adapters, if it does not have them; no disk."""
+        wanted = wwpns.adapters(guest.record)
+        here = self._topology.fc_homes()
+        what = f"connect the partition {guest.name} to its fabrics"
+        missing = sorted(a.port for a in wanted if a.port not in here)
+        if missing or not wanted:
+            raise exceptions.HypervisorError(
+                what,
+                f"no VIOS has the port(s) {', '.join(missing)}"
+                if missing
+                else "no WWPNs are kept for it",
+                "look at [powervm]fabrics and the Fibre Channel ports of the VIOSes",
+            )
+        vioses = {vios.uuid: vios for vios in self._topology.active_vioses()}
+        homes: dict[str, list[wwpns.Adapter]] = {}
+        for adapter in wanted:
+            homes.setdefault(here[adapter.port].vios_uuid, []).append(adapter)
+        for uuid in homes.keys() - vioses.keys():
+            LOG.warning(
+                "the partition %s does without the Fibre Channel adapters on the "
+                "VIOS %s, which is not active", guest.name, uuid,
+            )  # fmt: skip
+        used = tuple(vioses[uuid] for uuid in homes if uuid in vioses)
+        if not used:
+            raise exceptions.HypervisorError(
+                what, "no VIOS that has its ports is active", "start the VIOSes"
+            )
+
+        def change(vios: topology.Vios) -> None:
+            self._writers.of(vios.uuid, vios.name, GROUP).apply(
+                lambda wrapper: self._add(wrapper, guest, homes[vios.uuid]),
+                f"map Fibre Channel ports to the partition {guest.name}",
+            )
+
+        parallel.over_vioses(change, used)
+        return {}
+
+    def _add(
+        self, wrapper: typing.Any, guest: plan.GuestRef, wanted: list[wwpns.Adapter]
+    ) -> bool:
+        there = {_pair(mapping): mapping for mapping in wrapper.vfc_mappings}
+        homes = self._topology.fc_homes()
+        changed = False
+        for adapter in wanted:
+            name = homes[adapter.port].name
+            mapping = there.get(adapter.pair)
+            if mapping is None:
+                wrapper.vfc_mappings.append(
+                    virtual_io_server.VFCMapping.bld(
+                        self._adapter,
+                        self._topology.system().uuid,
+                        guest.id,
+                        name,
+                        client_wwpns=[adapter.wwpn, adapter.other],
+                    )
+                )
+                changed = True
+            elif mapping.backing_port is None or (
+                wwpns.bare(mapping.backing_port.wwpn) != adapter.port
+            ):
+                mapping.backing_port = base_partition.PhysFCPort.bld_ref(
+                    self._adapter, name, ref_tag="Port"
+                )
+                changed = True
+        return changed
+
+    def leave(self, guest: plan.GuestRef) -> None:
+        self._remove(guest.record, guest.name)
+
+    def release(self, server: plan.Server) -> None:
+        self._remove(server.system_metadata, server.name)
+
+    def _remove(self, record: plan.Values, name: str) -> None:
+        """Remove the mappings of these WWPNs; no call for a server without."""
+        pairs = {adapter.pair for adapter in wwpns.adapters(record)}
+        if not pairs:
+            return
+
+        def remove(wrapper: typing.Any) -> bool:
+            gone = [m for m in wrapper.vfc_mappings if _pair(m) in pairs]
+            for mapping in gone:
+                wrapper.vfc_mappings.remove(mapping)
+            return bool(gone)
+
+        def change(vios: topology.Vios) -> None:
+            self._writers.of(vios.uuid, vios.name, GROUP).apply(
+                remove, f"unmap the Fibre Channel ports of the partition {name}"
+            )
+
+        parallel.over_vioses(change, self._topology.active_vioses())
+
+    def udid(self, guest: plan.GuestRef, volume: plan.Volume) -> str | None:
+        """No VIOS knows the volume."""
+        return None
+
+
+def _pair(mapping: typing.Any) -> frozenset[str]:
+    """The WWPNs of a mapping's client."""
+    client = mapping.client_adapter
+    return frozenset(map(wwpns.bare, client.wwpns if client is not None else ()))

@@ -1,0 +1,248 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""Fibre Channel volumes as disks of the VIOSes, mapped over virtual SCSI."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import typing
+
+from pypowervm.wrappers import storage as storage_wrapper
+
+from ibmvirt.common import exceptions, plan
+from ibmvirt.powervm import parallel
+from ibmvirt.powervm.rest import jobs, topology
+from ibmvirt.powervm.volumes import base, luarecovery
+
+LOG = logging.getLogger(__name__)
+
+
+class Vscsi(base.VolumeKind):
+    """Every active VIOS that reaches the LUN maps it: each is a path.
+
+    One that does not find it is left out, with a warning.
+
+    :param required: VIOSes that must find it.
+    """
+
+    PROTOCOL = "fibre_channel"
+
+    def __init__(
+        self,
+        adapter: typing.Any,
+        places: topology.Topology,
+        runner: jobs.Jobs,
+        required: int = 1,
+    ) -> None:
+        self._adapter = adapter
+        self._topology = places
+        self._jobs = runner
+        self._required = required
+        self._lock = threading.Lock()
+        # What was discovered, by volume and VIOS; lost with the process, and
+        # then discovered again.
+        self._found: dict[str, dict[str, luarecovery.Found]] = {}
+
+    def check(self, volume: plan.Volume) -> None:
+        what = f"use the volume {volume.id}"
+        if not _targets(volume, ""):
+            raise exceptions.InvalidRequest(
+                what,
+                "its connection names no target_wwn",
+                "look at the connection that the volume service made",
+            )
+        lun = volume.data.get("target_lun")
+        if not isinstance(lun, int) or isinstance(lun, bool) or lun < 0:
+            raise exceptions.InvalidRequest(
+                what,
+                f"its connection's target_lun is {lun!r}, not a number",
+                "look at the connection that the volume service made",
+            )
+
+    def connector(self, server: plan.Server) -> plan.Values:
+        return {"wwpns": sorted(self._topology.fc_homes())}
+
+    # -- finding ------------------------------------------------------------
+
+    def reach(self, guest: plan.GuestRef, volume: plan.Volume) -> base.Elements:
+        found = self._search(volume, self._required)
+        return {
+            uuid: [storage_wrapper.PV.bld(self._adapter, seen.name, udid=seen.udid)]
+            for uuid, seen in found.items()
+        }
+
+    def _search(
+        self, volume: plan.Volume, required: int
+    ) -> dict[str, luarecovery.Found]:
+        """Let all active VIOSes look for a volume at once.
+
+        :raises HypervisorError: fewer than ``required`` found it.
+        """
+        found: dict[str, luarecovery.Found] = {}
+        failures: list[str] = []
+
+        def look(vios: topology.Vios) -> None:
+            try:
+                try:
+                    seen = self._recover(vios, volume)
+                except exceptions.HypervisorUnavailable:
+                    # The answer is lost, perhaps with a disk that was made:
+                    # the job may be repeated, and then it is known.
+                    seen = self._recover(vios, volume)
+            except exceptions.HypervisorError as error:
+                failures.append(str(error))
+                return
+            if seen is None:
+                failures.append(f"{vios.name} has no Fibre Channel port to it")
+            elif seen.usable:
+                found[vios.uuid] = seen
+                if seen.status == luarecovery.PATHS_BROKEN:
+                    LOG.warning(
+                        "volume %s on %s: %s", volume.id, vios.name, seen.message
+                    )
+            else:
+                failures.append(f"{vios.name}: {seen.message} (status {seen.status})")
+
+        parallel.over_vioses(look, self._topology.active_vioses())
+        with self._lock:
+            if found:
+                self._found[volume.id] = found
+            else:
+                self._found.pop(volume.id, None)
+        for failure in failures:
+            LOG.warning("volume %s was not found by a VIOS: %s", volume.id, failure)
+        if len(found) < required:
+            count = f"{len(found)} of {required} VIOSes found it" if found else ""
+            raise exceptions.HypervisorError(
+                f"find the volume {volume.id}",
+                "; ".join(filter(None, [count, *failures])),
+                "look at the zoning and at the host's mapping in the storage",
+            )
+        return found
+
+    def _recover(
+        self, vios: topology.Vios, volume: plan.Volume
+    ) -> luarecovery.Found | None:
+        paths = [
+            luarecovery.Path(port.wwpn, target, int(volume.data["target_lun"]))
+            for port in self._topology.fc_ports().get(vios.uuid, ())
+            for target in _targets(volume, port.wwpn)
+        ]
+        if not paths:
+            return None
+        what = f"find the volume {volume.id} on {vios.name}"
+        results = self._jobs.run(
+            "VirtualIOServer",
+            vios.uuid,
+            "LUARecovery",
+            {"inputXML": luarecovery.request(paths)},
+            what=what,
+        )
+        text = results.get("OutputXML") or results.get("StdOut") or ""
+        return luarecovery.answer(text, what)
+
+    def udid(self, guest: plan.GuestRef, volume: plan.Volume) -> str | None:
+        """As it was discovered; else it is discovered again."""
+        with self._lock:
+            known = self._found.get(volume.id)
+        if known is None:
+            try:
+                known = self._search(volume, 1)
+            except exceptions.HypervisorError as error:
+                LOG.warning("%s", error)
+                return None
+        return next((seen.udid for seen in known.values()), None)
+
+    # -- forgetting -----------------------------------------------------------
+
+    def known(self, volume: plan.Volume) -> dict[str, list[str]]:
+        with self._lock:
+            found = self._found.get(volume.id) or {}
+        return {uuid: [seen.name] for uuid, seen in found.items()}
+
+    def forget(self, names: dict[str, list[str]]) -> None:
+        """A disk that stays after its LUN is gone hinders the next LUN there."""
+
+        def remove(vios: topology.Vios) -> None:
+            for name in names.get(vios.uuid, ()):
+                try:
+                    self._jobs.run(
+                        "VirtualIOServer",
+                        vios.uuid,
+                        "RemoveDevice",
+                        {"devName": name},
+                        what=f"remove the disk {name} of {vios.name}",
+                    )
+                except exceptions.HypervisorError as error:
+                    # Another partition may use it, or it is gone already.
+                    LOG.warning("%s", error)
+                self._drop(vios.uuid, name)
+
+        parallel.over_vioses(remove, self._topology.active_vioses())
+
+    def _drop(self, vios_uuid: str, name: str) -> None:
+        with self._lock:
+            for volume, found in list(self._found.items()):
+                rest = {
+                    uuid: seen
+                    for uuid, seen in found.items()
+                    if (uuid, seen.name) != (vios_uuid, name)
+                }
+                if rest:
+                    self._found[volume] = rest
+                else:
+                    del self._found[volume]
+
+    def extend(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
+        udid = self.udid(guest, volume)
+        what = f"let the partition see the new size of the volume {volume.id}"
+        if udid is None:
+            raise exceptions.HypervisorError(what, "no VIOS finds the volume")
+        with self._lock:
+            homes = set(self._found.get(volume.id) or {})
+
+        def rescan(vios: topology.Vios) -> None:
+            if vios.uuid in homes:
+                self._jobs.run(
+                    "VirtualIOServer",
+                    vios.uuid,
+                    "RescanVirtualDisk",
+                    {"VirtualDiskUDID": udid},
+                    what=f"{what} on {vios.name}",
+                )
+
+        parallel.over_vioses(rescan, self._topology.active_vioses())
+
+
+def _targets(volume: plan.Volume, port: str) -> list[str]:
+    """The target ports of a volume, for an initiator port where the map says."""
+    mapped = volume.data.get("initiator_target_map") or {}
+    for initiator, targets in mapped.items():
+        if port and _bare(initiator) == _bare(port):
+            return _several(targets)
+    if port and mapped:
+        # This port is not zoned to the storage.
+        return []
+    targets = volume.data.get("target_wwn") or volume.data.get("target_wwns") or []
+    return _several(targets)
+
+
+def _several(value: typing.Any) -> list[str]:
+    items = [value] if isinstance(value, str) else list(value)
+    return [_bare(str(item)) for item in items]
+
+
+def _bare(wwpn: str) -> str:
+    return wwpn.replace(":", "").lower()
