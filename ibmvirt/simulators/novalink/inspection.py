@@ -30,6 +30,11 @@ def add_routes(control: admin.Admin, fabric: store.Fabric) -> None:
         "GET", "luns", lambda *_q: [luns.describe(one) for one in luns.all_of(fabric)]
     )
     control.route("POST", "luns", lambda body: luns.describe(luns.add(fabric, body)))
+    control.route(
+        "PUT",
+        r"luns/(\d+)",
+        lambda n, body: luns.describe(luns.resize(fabric, n, body)),
+    )
     control.route("DELETE", r"luns/(\d+)", lambda n, *_q: luns.remove(fabric, n))
 
 
@@ -130,6 +135,8 @@ def describe(system: store.System, item: store.SimObject) -> dict[str, typing.An
                         "kind": kind,
                         "id": name,
                         "name": xml.value(mapping, "ServerAdapter/BackingDeviceName"),
+                        "size_mib": _size(found),
+                        "udid": xml.value(found, "UniqueDeviceID"),
                     }
                 )
     return {
@@ -161,6 +168,18 @@ def _fibre_channel(system: store.System, number: str) -> list[dict[str, typing.A
         for mapping in xml.findall(vios.element, fc_mapping.PATH)
         if xml.value(mapping, "ClientAdapter/LocalPartitionID") == number
     ]
+
+
+def _size(storage: xml.Element) -> float:
+    """The MiB of a disk as its partition sees it."""
+    found = xml.value(storage, "VolumeCapacity")
+    if found:
+        return float(found)
+    for tag in ("UnitCapacity", "DiskCapacity", "MediaSize"):
+        found = xml.value(storage, tag)
+        if found:
+            return float(found) * 1024
+    return 0.0
 
 
 def _switch_name(system: store.System, number: str) -> str:

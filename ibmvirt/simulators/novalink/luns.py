@@ -26,7 +26,16 @@ from ibmvirt.simulators.novalink.lun import Lun, describe
 from ibmvirt.simulators.novalink.objects import scsi_mapping
 from ibmvirt.simulators.novalink.schema import table, xml
 
-__all__ = ["Lun", "add", "all_of", "configure", "describe", "generate", "remove"]
+__all__ = [
+    "Lun",
+    "add",
+    "all_of",
+    "configure",
+    "describe",
+    "generate",
+    "remove",
+    "resize",
+]
 
 TARGETS = ("5005076801000001", "5005076801000002")
 _FIRST_ADDED = 100_000
@@ -75,6 +84,22 @@ def add(fabric: store.Fabric, given: dict[str, typing.Any]) -> Lun:
                 raise ValueError(f"lun: {lun} exists behind {list(other.targets)}")
         fabric.luns[str(number)] = made
     return made
+
+
+def resize(fabric: store.Fabric, number: str, given: dict[str, typing.Any]) -> Lun:
+    """Give a LUN a new ``size`` in MiB; a VIOS sees it when it looks again.
+
+    :raises KeyError: there is none.
+    :raises ValueError: the size is none, or smaller than before.
+    """
+    with fabric.world.transaction():
+        before: Lun = fabric.luns[number]
+        size = given.get("size")
+        if not isinstance(size, int) or isinstance(size, bool) or size < before.size:
+            raise ValueError(f"size: must be a number of at least {before.size} MiB")
+        grown = dataclasses.replace(before, size=size)
+        fabric.luns[number] = grown
+    return grown
 
 
 def remove(fabric: store.Fabric, number: str) -> None:
@@ -131,6 +156,18 @@ def configure(system: store.System, vios: store.SimObject, lun: Lun) -> str:
     home.append(table.child("PhysicalVolumes", "PhysicalVolume", values))
     system.replace(vios.changed(element), "PhysicalVolumes")
     return name
+
+
+def rescan(system: store.System, vios: store.SimObject, udid: str) -> None:
+    """Let a VIOS see the size that a LUN has now (under the lock)."""
+    lun = next((one for one in all_of(system.fabric) if one.udid == udid), None)
+    if lun is None:
+        return
+    changed = vios.changed(xml.copy_of(vios.element))
+    for volume in changed.element.iter(f"{{{xml.UOM}}}PhysicalVolume"):
+        if xml.value(volume, "UniqueDeviceID") == udid:
+            table.set_value(volume, "VolumeCapacity", lun.size)
+    system.replace(changed, "PhysicalVolumes")
 
 
 def unconfigure(system: store.System, vios: store.SimObject, name: str) -> None:

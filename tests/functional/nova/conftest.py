@@ -10,7 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A small Nova on each simulator, one a worker."""
+"""A small Nova on a simulator of its own for each hypervisor, one a worker.
+
+Nobody resets these simulators: Nova and its driver know their world.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +21,19 @@ import io
 
 import pytest
 
-from ibmvirt.simulators.zvm import imagefile
+from ibmvirt.simulators.novalink import NovaLinkSimulator
+from ibmvirt.simulators.zvm import ZVMSimulator, imagefile
+from tests.functional.nova import servers
 from tests.support.smallnova import handle
 
 IMAGE = bytes(range(256)) * 8192
 
 
 @pytest.fixture(scope="session")
-def powervm_process(novalink_process):
+def powervm_process():
     """The small Nova on PowerVM; servers of former tests are gone."""
-    novalink_process.reset("clean")
-    with handle.powervm(novalink_process) as nova:
+    with NovaLinkSimulator() as simulator, handle.powervm(simulator) as nova:
+        nova.simulator = simulator
         client = nova.client
         nova.image = client.image.create_image(
             "small",
@@ -45,24 +50,21 @@ def powervm_process(novalink_process):
 
 
 @pytest.fixture
-def powervm(powervm_process, novalink_process):
+def powervm(powervm_process):
     """The small Nova on PowerVM, and its simulator as ``.simulator``."""
-    novalink_process.admin("DELETE", "journal")
-    novalink_process.mark()
-    powervm_process.simulator = novalink_process
-    yield powervm_process
-    novalink_process.delete_rule()
-    for server in powervm_process.client.compute.servers():
-        powervm_process.client.compute.delete_server(server)
-        powervm_process.client.compute.wait_for_delete(server, wait=60, interval=0.2)
+    yield from _between(powervm_process)
 
 
 @pytest.fixture(scope="session")
-def zvm_nova_process(zvm_process, tmp_path_factory):
+def zvm_nova_process(tmp_path_factory):
     """The small Nova on z/VM."""
-    zvm_process.reset("clean")
     state = tmp_path_factory.mktemp("zvm-nova")
-    with handle.zvm(zvm_process, state) as nova:
+    # The Connector sleeps for many seconds at a time: they pass faster here.
+    with (
+        ZVMSimulator("--rate", "100") as simulator,
+        handle.zvm(simulator, state) as nova,
+    ):
+        nova.simulator = simulator
         client = nova.client
         nova.image = client.image.create_image(
             "small",
@@ -81,13 +83,18 @@ def zvm_nova_process(zvm_process, tmp_path_factory):
 
 
 @pytest.fixture
-def zvm_nova(zvm_nova_process, zvm_process):
+def zvm_nova(zvm_nova_process):
     """The small Nova on z/VM, and its simulator as ``.simulator``."""
-    zvm_process.admin("DELETE", "journal")
-    zvm_process.mark()
-    zvm_nova_process.simulator = zvm_process
-    yield zvm_nova_process
-    zvm_process.delete_rule()
-    for server in zvm_nova_process.client.compute.servers():
-        zvm_nova_process.client.compute.delete_server(server)
-        zvm_nova_process.client.compute.wait_for_delete(server, wait=60, interval=0.2)
+    yield from _between(zvm_nova_process)
+
+
+def _between(nova):
+    """A mark before a test; rules, servers and volumes are removed after it."""
+    nova.simulator.admin("DELETE", "journal")
+    nova.simulator.mark()
+    yield nova
+    nova.simulator.delete_rule()
+    for server in nova.client.compute.servers():
+        servers.delete(nova, server)
+    for volume in nova.client.block_storage.volumes():
+        servers.drop_volume(nova, volume)

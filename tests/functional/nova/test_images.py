@@ -18,7 +18,7 @@ from __future__ import annotations
 import random
 import time
 
-from tests.functional.nova import test_powervm
+from tests.functional.nova import servers
 from tests.support import qcow2_images
 
 DISK = random.Random(3).randbytes(700_000) + bytes(3_000_000) + b"end " * 50_000
@@ -34,12 +34,12 @@ def test_a_server_from_qcow2_has_the_raw_disk(powervm):
         name="packed", image_id=image.id, flavor_id=powervm.flavor.id,
         networks=powervm.networks[:1],
     )  # fmt: skip
-    server = test_powervm.wait(powervm, server)
-    found = test_powervm.partition(powervm, server)
+    server = servers.wait(powervm, server)
+    found = servers.guest(powervm, server)
     # One disk, by more than one VIOS.
     (disk,) = {item["id"] for item in found["storage"]}
     assert powervm.simulator.disk(disk)[: len(DISK)] == DISK
-    test_powervm.delete(powervm, server)
+    servers.delete(powervm, server)
     powervm.client.image.delete_image(image)
 
 
@@ -61,9 +61,9 @@ def test_a_qcow2_image_with_a_backing_file_is_refused(powervm):
             time.sleep(0.1)
         assert found.status == "ERROR"
         assert "backing_file" in found.fault["message"]
-        assert test_powervm.partition(powervm, server) is None
+        assert servers.guest(powervm, server) is None
     finally:
-        test_powervm.delete(powervm, server)
+        servers.delete(powervm, server)
         powervm.client.image.delete_image(image)
 
 

@@ -19,65 +19,18 @@ import time
 import pytest
 from openstack import exceptions
 
-
-def boot(nova, name="server", networks=None, **options):
-    return nova.client.compute.create_server(
-        name=name,
-        image_id=nova.image.id,
-        flavor_id=nova.flavor.id,
-        networks=nova.networks[:1] if networks is None else networks,
-        **options,
-    )
-
-
-def wait(nova, server, status="ACTIVE", seconds=60):
-    return nova.client.compute.wait_for_server(
-        server, status, wait=seconds, interval=0.2
-    )
-
-
-def delete(nova, server):
-    nova.client.compute.delete_server(server)
-    nova.client.compute.wait_for_delete(server, wait=60, interval=0.2)
-
-
-def partition(nova, server):
-    for guest in nova.simulator.admin("GET", "guests"):
-        if guest["uuid"].lower()[1:] == server.id[1:]:
-            return guest
-    return None
-
-
-def settled(nova, server):
-    """Wait until no task is under way on a server; the server then."""
-    for _ in range(300):
-        found = nova.client.compute.get_server(server.id)
-        if found.task_state is None:
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"{found.task_state} does not end")
-
-
-def outcome(nova, server, action):
-    """The message of an instance action, once it has ended in error."""
-    for _ in range(200):
-        # Nova writes it after the task has ended.
-        for found in nova.client.compute.server_actions(server):
-            if found.action == action and found.message:
-                return found.message
-        time.sleep(0.1)
-    return None
+from tests.functional.nova.servers import boot, delete, guest, outcome, settled, wait
 
 
 def test_a_servers_life(powervm):
     server = wait(powervm, boot(powervm, networks=powervm.networks, config_drive=True))
-    found = partition(powervm, server)
+    found = guest(powervm, server)
     assert found["state"] == "running"
     assert {a["vlan"] for a in found["adapters"]} == {1, 101, 102}
     compute = powervm.client.compute
     compute.stop_server(server)
     wait(powervm, server, "SHUTOFF")
-    assert partition(powervm, server)["state"] == "not activated"
+    assert guest(powervm, server)["state"] == "not activated"
     compute.start_server(server)
     wait(powervm, server)
     for kind in ("SOFT", "HARD"):
@@ -98,25 +51,25 @@ def test_interfaces_of_a_running_server(powervm):
     compute = powervm.client.compute
     second = powervm.networks[1]["uuid"]
     port = compute.create_server_interface(server, net_id=second)
-    assert 102 in {a["vlan"] for a in partition(powervm, server)["adapters"]}
+    assert 102 in {a["vlan"] for a in guest(powervm, server)["adapters"]}
     compute.delete_server_interface(port.port_id, server)
     for _ in range(100):
-        if 102 not in {a["vlan"] for a in partition(powervm, server)["adapters"]}:
+        if 102 not in {a["vlan"] for a in guest(powervm, server)["adapters"]}:
             break
         time.sleep(0.1)
-    assert 102 not in {a["vlan"] for a in partition(powervm, server)["adapters"]}
+    assert 102 not in {a["vlan"] for a in guest(powervm, server)["adapters"]}
     delete(powervm, server)
     assert powervm.simulator.compare() == []
 
 
 def test_rebuild_gives_a_new_disk(powervm):
     server = wait(powervm, boot(powervm))
-    before = {s["id"] for s in partition(powervm, server)["storage"]}
+    before = {s["id"] for s in guest(powervm, server)["storage"]}
     powervm.client.compute.rebuild_server(server, image=powervm.image.id)
     settled(powervm, server)
     wait(powervm, server)
-    after = {s["id"] for s in partition(powervm, server)["storage"]}
-    assert partition(powervm, server)["state"] == "running"
+    after = {s["id"] for s in guest(powervm, server)["storage"]}
+    assert guest(powervm, server)["state"] == "running"
     assert before.isdisjoint(after - {i for i in after if i.startswith("cfg_")})
     delete(powervm, server)
     assert powervm.simulator.compare() == []
@@ -197,15 +150,13 @@ def test_what_is_not_supported_leaves_the_server_as_it_is(powervm, operation):
     found = settled(powervm, server)
     assert found.status == "ACTIVE"
     assert outcome(powervm, server, operation.split("_")[0]) == "Error"
-    assert partition(powervm, server)["state"] == "running"
+    assert guest(powervm, server)["state"] == "running"
     delete(powervm, server)
 
 
-def test_nova_is_killed_and_goes_on(powervm_process, novalink_process):
-    """Last of this file's life cycle: the service restarts with a server."""
-    nova, simulator = powervm_process, novalink_process
-    nova.simulator = simulator
-    simulator.mark()
+def test_nova_is_killed_and_goes_on(powervm):
+    """The service restarts with a server, and with one half built."""
+    nova, simulator = powervm, powervm.simulator
     server = wait(nova, boot(nova))
     rule = simulator.rule(
         match={"key": "POST VirtualIOServer/*"}, phase="after", effect={"kind": "hold"}
@@ -216,7 +167,7 @@ def test_nova_is_killed_and_goes_on(powervm_process, novalink_process):
     simulator.delete_rule(rule)
     nova.start()
     assert wait(nova, server).status == "ACTIVE"
-    assert partition(nova, server)["state"] == "running"
+    assert guest(nova, server)["state"] == "running"
     delete(nova, second)
     delete(nova, server)
     assert simulator.compare() == []

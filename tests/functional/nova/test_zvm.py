@@ -23,41 +23,7 @@ import pytest
 from openstack import exceptions
 
 from ibmvirt import configdrive
-
-
-def boot(nova, name="server", networks=None, **options):
-    return nova.client.compute.create_server(
-        name=name,
-        image_id=nova.image.id,
-        flavor_id=nova.flavor.id,
-        networks=nova.networks[:1] if networks is None else networks,
-        **options,
-    )
-
-
-def wait(nova, server, status="ACTIVE"):
-    return nova.client.compute.wait_for_server(server, status, wait=60, interval=0.2)
-
-
-def delete(nova, server):
-    nova.client.compute.delete_server(server)
-    nova.client.compute.wait_for_delete(server, wait=60, interval=0.2)
-
-
-def guest(nova, server):
-    for found in nova.simulator.admin("GET", "guests"):
-        if found["instance_id"] == server.id:
-            return found
-    return None
-
-
-def settled(nova, server):
-    for _ in range(300):
-        found = nova.client.compute.get_server(server.id)
-        if found.task_state is None:
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"{found.task_state} does not end")
+from tests.functional.nova.servers import boot, delete, guest, settled, wait
 
 
 def test_a_servers_life(zvm_nova):

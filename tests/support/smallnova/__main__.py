@@ -49,10 +49,7 @@ def main():
     from tests.support.smallnova.neighbours import images, networks, volumes
 
     process.die_with_parent()
-    neighbours = {
-        "images": images.Images(state),
-        "volumes": volumes.Volumes(state),
-    }
+    neighbours = {"images": images.Images(state)}
     running = services.Services(
         state,
         arguments.driver,
@@ -61,7 +58,14 @@ def main():
         neighbours,
     )
     neighbours["networks"] = networks.Networks(
-        state, arguments.vif_type, arguments.simulator, running.plugged
+        state, arguments.vif_type, arguments.simulator, running.external_events
+    )
+    neighbours["volumes"] = volumes.Volumes(
+        state,
+        "zvm" if arguments.vif_type == "zvm" else "powervm",
+        arguments.simulator,
+        neighbours["images"],
+        running.external_events,
     )
     for neighbour in neighbours.values():
         neighbour.start()

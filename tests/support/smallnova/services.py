@@ -125,8 +125,8 @@ class Services:
             f"config:{self.state}/api-paste.ini", name="osapi_compute"
         )
 
-    def plugged(self, events):
-        """External events of the network stand-in, sent as Neutron does."""
+    def external_events(self, events):
+        """Events of the neighbours, sent as Neutron and Cinder do."""
         import json
         import urllib.error
         import urllib.request

@@ -152,6 +152,7 @@ def rescan_virtual_disk(
     for mapping in xml.findall(item.element, scsi_mapping.PATH):
         storage = scsi_mapping.storage_of(mapping)
         if storage is not None and xml.value(storage, "UniqueDeviceID") == udid:
+            luns.rescan(system, item, udid)
             return ()
     raise jobs.JobFailed(
         f"VIOS00054 No storage {udid} is mapped on {item.value('PartitionName')}.",

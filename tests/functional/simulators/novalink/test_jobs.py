@@ -247,6 +247,21 @@ def test_a_mapped_lun_is_in_use(adapter, lpar):
     pvm_tasks.rescan_vstor(vios.uuid, volume.udid, adapter=adapter)
 
 
+def test_a_lun_that_grew_is_seen_after_a_rescan(novalink, adapter, lpar):
+    vios = vios_of(adapter)
+    volume = vios.phys_vols[0]
+    requests.map_storage(adapter, lpar, volume)
+    (lun,) = [x for x in novalink.admin("GET", "luns") if x["udid"] == volume.udid]
+    novalink.admin("PUT", f"luns/{lun['number']}", {"size": 20480})
+    assert vios_of(adapter).phys_vols[0].capacity == lun["size"]
+    pvm_tasks.rescan_vstor(vios.uuid, volume.udid, adapter=adapter)
+    assert vios_of(adapter).phys_vols[0].capacity == 20480
+    (disk,) = novalink.guest(lpar.name)["storage"]
+    assert disk["size_mib"] == 20480
+    with pytest.raises(Exception, match="at least 20480 MiB"):
+        novalink.admin("PUT", f"luns/{lun['number']}", {"size": 1})
+
+
 def test_paths_that_lead_nowhere(adapter):
     vios = vios_of(adapter)
     good = hdisk.build_itls(ports(vios)[:1], ["5005076801000001"], 2)

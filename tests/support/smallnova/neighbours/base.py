@@ -58,7 +58,7 @@ class Service:
         self.server.stop()
 
     def route(self, verb, pattern, action):
-        self.routes.append((verb, re.compile(f"^{pattern}$"), action))
+        self.routes.append((verb, re.compile(f"^(?:{pattern})$"), action))
 
     def answer(self, request):
         try:
@@ -71,8 +71,13 @@ class Service:
                     return reply(result)
             raise Refused(404, f"{request.verb} {request.path} is not here")
         except Refused as refused:
-            error = {"message": str(refused), "type": "Refused", "detail": ""}
-            return reply({"NeutronError": error}, refused.status)
+            return reply(self.fault(refused), refused.status)
+
+    @staticmethod
+    def fault(refused):
+        """A refusal as the service's clients read it; Neutron's by default."""
+        error = {"message": str(refused), "type": "Refused", "detail": ""}
+        return {"NeutronError": error}
 
 
 def body(request):
@@ -81,6 +86,6 @@ def body(request):
 
 def reply(value, status=200):
     if value is None:
-        return http.Response(204)
+        return http.Response(204 if status == 200 else status)
     content = json.dumps(value).encode()
     return http.Response(status, content, {"Content-Type": "application/json"})

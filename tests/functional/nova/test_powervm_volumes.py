@@ -1,0 +1,128 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Volumes of servers on PowerVM, through the APIs of Nova and Cinder."""
+
+from __future__ import annotations
+
+import pytest
+from openstack import exceptions
+
+from tests.functional.nova import servers
+
+
+def disks(nova, server):
+    """(VIOS, MiB) of the LUNs that a server's partition has."""
+    return sorted(
+        (s["vios"], s["size_mib"])
+        for s in servers.guest(nova, server)["storage"]
+        if s["kind"] == "PhysicalVolume"
+    )
+
+
+def both(gib):
+    return [("vios1", gib * 1024), ("vios2", gib * 1024)]
+
+
+def test_a_volume_is_attached_grown_and_detached(powervm):
+    server = servers.wait(powervm, servers.boot(powervm))
+    volume = servers.make_volume(powervm, name="data")
+    powervm.simulator.mark("attaching")
+    servers.attach(powervm, server, volume)
+    assert disks(powervm, server) == both(1)
+    powervm.client.block_storage.extend_volume(volume, 3)
+    servers.until(lambda: disks(powervm, server) == both(3), "the disk has grown")
+    powervm.client.compute.reboot_server(server, "HARD")
+    servers.wait(powervm, server)
+    assert disks(powervm, server) == both(3)
+    servers.detach(powervm, server, volume)
+    assert disks(powervm, server) == []
+    servers.drop_volume(powervm, volume)
+    servers.delete(powervm, server)
+    assert powervm.simulator.compare() == []
+
+
+def test_a_shared_volume_is_at_one_partition_of_a_vios(powervm):
+    """A VIOS maps a disk once: the second server of a host is refused."""
+    one, other = (servers.boot(powervm, name) for name in ("one", "other"))
+    servers.wait(powervm, one)
+    servers.wait(powervm, other)
+    volume = servers.make_volume(powervm, volume_type="fc-shared")
+    servers.attach(powervm, one, volume)
+    powervm.client.compute.create_volume_attachment(other, volume_id=volume.id)
+    assert servers.outcome(powervm, other, "attach_volume")
+    found = servers.volume_is(powervm, volume, "in-use")
+    assert [a["server_id"] for a in found.attachments] == [one.id]
+    assert disks(powervm, one) == both(1)
+    assert disks(powervm, other) == []
+    servers.delete(powervm, other)
+    servers.delete(powervm, one)
+    servers.drop_volume(powervm, volume)
+    assert powervm.simulator.compare() == []
+
+
+def test_a_server_boots_from_a_volume(powervm):
+    mapping = {
+        "uuid": powervm.image.id,
+        "source_type": "image",
+        "destination_type": "volume",
+        "boot_index": 0,
+        "volume_size": 1,
+        "delete_on_termination": True,
+    }
+    server = servers.boot(powervm, block_device_mapping=[mapping])
+    servers.wait(powervm, server)
+    assert disks(powervm, server) == both(1)
+    (volume,) = powervm.client.block_storage.volumes()
+    assert volume.is_bootable
+    powervm.client.compute.stop_server(server)
+    servers.wait(powervm, server, "SHUTOFF")
+    powervm.client.compute.start_server(server)
+    servers.wait(powervm, server)
+    servers.delete(powervm, server)
+    assert list(powervm.client.block_storage.volumes()) == []
+    assert powervm.simulator.compare() == []
+
+
+def test_an_attach_that_fails_leaves_the_volume_free(powervm):
+    server = servers.wait(powervm, servers.boot(powervm))
+    volume = servers.make_volume(powervm)
+    powervm.simulator.mark("attaching")
+    powervm.simulator.rule(
+        match={"key": "PUT VirtualIOServer/{id}/do/LUARecovery"},
+        on="job",
+        count=None,
+        effect={"kind": "job", "message": "VIOS0099 a fault"},
+    )
+    powervm.client.compute.create_volume_attachment(server, volume_id=volume.id)
+    assert servers.outcome(powervm, server, "attach_volume")
+    servers.volume_is(powervm, volume, "available")
+    assert powervm.simulator.compare("attaching") == []
+    powervm.simulator.delete_rule()
+    servers.attach(powervm, server, volume)
+    servers.delete(powervm, server)
+    servers.drop_volume(powervm, volume)
+    assert powervm.simulator.compare() == []
+
+
+def test_a_volume_of_another_server_is_refused(powervm):
+    one, other = (servers.boot(powervm, name) for name in ("one", "other"))
+    servers.wait(powervm, one)
+    servers.wait(powervm, other)
+    volume = servers.make_volume(powervm)
+    servers.attach(powervm, one, volume)
+    with pytest.raises(exceptions.BadRequestException, match="already attached"):
+        powervm.client.compute.create_volume_attachment(other, volume_id=volume.id)
+    assert disks(powervm, other) == []
+    servers.delete(powervm, one)
+    servers.delete(powervm, other)
+    servers.drop_volume(powervm, volume)
