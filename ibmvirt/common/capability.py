@@ -265,6 +265,11 @@ class Volumes(abc.ABC):
     @abc.abstractmethod
     def attach(self, guest: plan.GuestRef, volume: plan.Volume) -> None: ...
 
+    def kept(self, volume: plan.Volume) -> plan.Values:
+        """What Nova shall add to the data of a volume's connection once it is
+        attached, to be found there when it is detached. No call."""
+        return plan.NOTHING
+
     @abc.abstractmethod
     def detach(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
         """Silent if it is not attached."""

@@ -149,6 +149,7 @@ class BaseDriver(extras.Extras, unsupported.Unsupported, nova_driver.ComputeDriv
                 keep=functools.partial(records.keep, instance),
             )
             engine.run(spawn_flow.build(spawn, self.backend, tools))
+            records.keep_connections(self.backend.volumes, block_device_info)
 
     def _image(
         self,

@@ -256,6 +256,8 @@ class Extras:
             except exceptions.IBMVirtError:
                 self._undo(lambda: part.detach(guest, volume))
                 raise
+            # Nova keeps the connection when the volume is attached.
+            connection_info["data"].update(part.kept(volume))
 
     def detach_volume(
         self,

@@ -11,15 +11,16 @@
 # under the License.
 
 
-"""What a backend wants to be kept of a server: in Nova's system metadata."""
+"""What a backend wants to be kept of a server and its volumes, by Nova."""
 
 from __future__ import annotations
 
 import typing
 
 import nova.exception
+from nova.virt import driver as nova_driver
 
-from ibmvirt.common import plan
+from ibmvirt.common import capability, plan, planning
 
 
 def keep(instance: typing.Any, record: plan.Values) -> None:
@@ -45,3 +46,17 @@ def reread(instance: typing.Any) -> None:
         return
     for name, value in current.system_metadata.items():
         instance.system_metadata.setdefault(name, value)
+
+
+def keep_connections(
+    volumes: capability.Volumes | None, block_device_info: typing.Any
+) -> None:
+    """Write into Nova's database what shall be kept of the volumes of a build."""
+    mappings = nova_driver.block_device_info_get_mapping(block_device_info)
+    for mapping, volume in zip(
+        mappings, planning.volumes(block_device_info), strict=True
+    ):
+        values = volumes.kept(volume) if volumes is not None else plan.NOTHING
+        if values:
+            mapping["connection_info"]["data"].update(values)
+            mapping.save()

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
+import logging
 import typing
 
 from pypowervm.wrappers import storage as storage_wrapper
@@ -27,6 +28,8 @@ from ibmvirt.powervm import parallel, writer
 from ibmvirt.powervm.disks import ssp
 from ibmvirt.powervm.rest import errors, topology
 from ibmvirt.powervm.volumes import base as volume_base
+
+LOG = logging.getLogger(__name__)
 
 GROUP = "ViosSCSIMapping"
 MEDIA = "VirtualOpticalMedia"
@@ -88,9 +91,12 @@ class Storage(capability.Storage):
             home = self._topology.repository().vios
             element = storage_wrapper.VOptMedia.bld_ref(self._adapter, media.name)
             wanted.setdefault(home.uuid, []).append(element)
+        exclusive: dict[Identity, str] = {}
         for volume in volumes:
             kind = self._volumes[volume.protocol]
             for uuid, found in kind.reach(guest, volume).items():
+                if not volume.multiattach:
+                    exclusive.update((_identity(item), volume.id) for item in found)
                 # A volume to boot from comes first, as the root disk would.
                 place = 0 if volume.boot else len(wanted.setdefault(uuid, []))
                 wanted[uuid][place:place] = found
@@ -99,7 +105,7 @@ class Storage(capability.Storage):
             elements = wanted.get(vios.uuid) or []
             if elements:
                 self._writers.of(vios.uuid, vios.name, GROUP).apply(
-                    lambda wrapper: self._add(wrapper, guest, elements),
+                    lambda wrapper: self._add(wrapper, guest, elements, exclusive),
                     f"map {_names(elements)} to the partition {guest.name}",
                 )
 
@@ -113,13 +119,25 @@ class Storage(capability.Storage):
         )
 
     def _add(
-        self, wrapper: typing.Any, guest: plan.GuestRef, elements: list[typing.Any]
+        self,
+        wrapper: typing.Any,
+        guest: plan.GuestRef,
+        elements: list[typing.Any],
+        exclusive: collections.abc.Mapping[Identity, str],
     ) -> bool:
-        there = {
-            _identity(mapping.backing_storage)
-            for mapping in mappings_of(wrapper, guest.id)
-            if mapping.backing_storage is not None
-        }
+        there = _mapped(mappings_of(wrapper, guest.id))
+        others = [
+            mapping
+            for mapping in wrapper.scsi_mappings
+            if mapping.client_lpar_href and not _is_of(mapping, guest.id)
+        ]
+        for taken in _mapped(others) & exclusive.keys():
+            raise exceptions.HypervisorError(
+                f"map the volume {exclusive[taken]} to the partition {guest.name}",
+                f"{wrapper.name} maps its disk {taken[-1]} to another partition, "
+                "and it is not to be shared",
+                "detach it there, or remove the mapping if Nova knows nothing of it",
+            )
         missing = [element for element in elements if _identity(element) not in there]
         for element in missing:
             wrapper.scsi_mappings.append(
@@ -159,7 +177,7 @@ class Storage(capability.Storage):
         """Remove the mappings of one volume, and its disks from the VIOSes."""
         kind = self._volumes.get(volume.protocol)
         with self._changing.hold((volume.id,)):
-            udid = kind.udid(guest, volume) if kind is not None else None
+            udid = self._udid(kind, guest, volume)
             if udid is None:
                 return
             unmapped = self._unmap(
@@ -172,6 +190,22 @@ class Storage(capability.Storage):
                 f"unmap the volume {volume.id} of the partition {guest.name}",
             )
             self._forget(unmapped, (volume,))
+
+    def _udid(
+        self,
+        kind: volume_base.VolumeKind | None,
+        guest: plan.GuestRef,
+        volume: plan.Volume,
+    ) -> str | None:
+        """The id of the volume's disk; None = the guest does not have it."""
+        try:
+            return kind.udid(guest, volume) if kind is not None else None
+        except volume_base.Unknown as error:
+            if self.has_volumes(guest):
+                # It may be one of those, and must not stay mapped.
+                raise
+            LOG.info("%s", error)
+            return None
 
     def _unmap(self, choose: Choice, what: str) -> _Unmapped:
         """Remove the mappings of every VIOS that ``choose`` picks."""
@@ -239,13 +273,13 @@ class Storage(capability.Storage):
 
 def mappings_of(wrapper: typing.Any, lpar_uuid: str) -> list[typing.Any]:
     """The mappings of a VIOS whose client is this partition."""
-    return [
-        mapping
-        for mapping in wrapper.scsi_mappings
-        if mapping.client_lpar_href
-        and mapping.client_lpar_href.rsplit("/", 1)[-1].split("?")[0].upper()
-        == lpar_uuid.upper()
-    ]
+    return [m for m in wrapper.scsi_mappings if _is_of(m, lpar_uuid)]
+
+
+def _is_of(mapping: typing.Any, lpar_uuid: str) -> bool:
+    href = mapping.client_lpar_href or ""
+    identity: str = href.rsplit("/", 1)[-1].split("?")[0]
+    return identity.upper() == lpar_uuid.upper()
 
 
 def _mapped(mappings: typing.Iterable[typing.Any]) -> set[Identity]:

@@ -18,10 +18,14 @@ from __future__ import annotations
 import abc
 import typing
 
-from ibmvirt.common import plan
+from ibmvirt.common import exceptions, plan
 
 # The disk elements that each VIOS shall map, by the VIOS's UUID.
 Elements = dict[str, list[typing.Any]]
+
+
+class Unknown(exceptions.HypervisorError):
+    """It cannot be told which disk a volume is."""
 
 
 class VolumeKind(abc.ABC):
@@ -54,7 +58,14 @@ class VolumeKind(abc.ABC):
 
     @abc.abstractmethod
     def udid(self, guest: plan.GuestRef, volume: plan.Volume) -> str | None:
-        """The id of the disk that a VIOS maps; None = there is none."""
+        """The id of the disk that VIOSes map; None = no VIOS knows volumes.
+
+        :raises Unknown: it cannot be told.
+        """
+
+    def kept(self, volume: plan.Volume) -> plan.Values:
+        """What of a connected volume is kept with its connection's data."""
+        return plan.NOTHING
 
     def forget(self, names: dict[str, list[str]]) -> None:
         """Let VIOSes (by UUID) forget disks (by name); errors are logged only."""

@@ -61,6 +61,9 @@ class FibreChannel(base.VolumeKind):
     def udid(self, guest: plan.GuestRef, volume: plan.Volume) -> str | None:
         return self._way(guest.record).udid(guest, volume)
 
+    def kept(self, volume: plan.Volume) -> plan.Values:
+        return self._vscsi.kept(volume)
+
     def forget(self, names: dict[str, list[str]]) -> None:
         self._vscsi.forget(names)
 

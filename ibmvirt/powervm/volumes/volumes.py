@@ -88,6 +88,9 @@ class Volumes(capability.Volumes):
     def attach(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
         self._mappings.connect(guest, (), None, (volume,))
 
+    def kept(self, volume: plan.Volume) -> plan.Values:
+        return self._kinds[volume.protocol].kept(volume)
+
     def detach(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
         self._mappings.disconnect_volume(guest, volume)
 

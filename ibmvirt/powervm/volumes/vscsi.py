@@ -28,6 +28,9 @@ from ibmvirt.powervm.volumes import base, luarecovery
 
 LOG = logging.getLogger(__name__)
 
+# In a connection's data, as nova-powervm kept it: the UDID of the disk.
+KEPT = "target_UDID"
+
 
 class Vscsi(base.VolumeKind):
     """Every active VIOS that reaches the LUN maps it: each is a path.
@@ -154,16 +157,27 @@ class Vscsi(base.VolumeKind):
         return luarecovery.answer(text, what)
 
     def udid(self, guest: plan.GuestRef, volume: plan.Volume) -> str | None:
-        """As it was discovered; else it is discovered again."""
+        """As it was discovered or is kept; else it is discovered again."""
         with self._lock:
             known = self._found.get(volume.id)
+        if known is None and volume.data.get(KEPT):
+            return str(volume.data[KEPT])
         if known is None:
             try:
                 known = self._search(volume, 1)
             except exceptions.HypervisorError as error:
-                LOG.warning("%s", error)
-                return None
-        return next((seen.udid for seen in known.values()), None)
+                raise base.Unknown(
+                    f"find the disk of the volume {volume.id} of {guest.name}",
+                    error.reason,
+                    error.remedy,
+                ) from error
+        return next(seen.udid for seen in known.values())
+
+    def kept(self, volume: plan.Volume) -> plan.Values:
+        with self._lock:
+            known = self._found.get(volume.id) or {}
+        udid = next((seen.udid for seen in known.values()), None)
+        return {KEPT: udid} if udid else plan.NOTHING
 
     # -- forgetting -----------------------------------------------------------
 
@@ -207,23 +221,33 @@ class Vscsi(base.VolumeKind):
 
     def extend(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
         udid = self.udid(guest, volume)
-        what = f"let the partition see the new size of the volume {volume.id}"
-        if udid is None:
-            raise exceptions.HypervisorError(what, "no VIOS finds the volume")
-        with self._lock:
-            homes = set(self._found.get(volume.id) or {})
+        assert udid is not None
+        failures: list[str] = []
+        done: list[str] = []
 
         def rescan(vios: topology.Vios) -> None:
-            if vios.uuid in homes:
+            try:
                 self._jobs.run(
                     "VirtualIOServer",
                     vios.uuid,
                     "RescanVirtualDisk",
                     {"VirtualDiskUDID": udid},
-                    what=f"{what} on {vios.name}",
+                    what=f"let {vios.name} see the new size of {volume.id}",
                 )
+            except exceptions.HypervisorError as error:
+                # One that was not active when the volume was attached.
+                LOG.warning("%s", error)
+                failures.append(str(error))
+            else:
+                done.append(vios.name)
 
         parallel.over_vioses(rescan, self._topology.active_vioses())
+        if not done:
+            raise exceptions.HypervisorError(
+                f"let the partition {guest.name} see the new size of the volume "
+                f"{volume.id}",
+                "; ".join(failures),
+            )
 
 
 def _targets(volume: plan.Volume, port: str) -> list[str]:

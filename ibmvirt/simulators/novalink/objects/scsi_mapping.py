@@ -20,7 +20,8 @@ device.
 - captured: elements, names and ids of adapters and target devices
 - documented: a mapping built from an existing one shares its adapters; slot,
   LUA and target name may be chosen; a logical unit is mapped to the management
-  partition beside its client, a virtual disk is not (nova-powervm's snapshots)
+  partition beside its client, a virtual disk is not (nova-powervm's snapshots);
+  a physical volume may have several clients (it keeps one that others map too)
 - assumed: other backing devices are mapped once on a VIOS (optical media more
   often)
 """
@@ -166,7 +167,7 @@ class _Work:
         """:raises Refusal: somebody who keeps others out has it."""
         identity, kind = storage_id(storage), xml.name(storage)
         claim = identity
-        if kind == "LogicalUnit":
+        if kind in ("LogicalUnit", "PhysicalVolume"):
             href = xml.href(mapping, "AssociatedLogicalPartition")
             claim = f"{identity} {href.rpartition('/')[2].upper()}"
         if claim in self._storage and kind != "VirtualOpticalMedia":
