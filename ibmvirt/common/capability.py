@@ -104,9 +104,16 @@ class Guests(abc.ABC):
 class Disks(abc.ABC):
     """Disks that Nova makes: root, ephemeral and swap."""
 
+    # Whether what prepare_image brings stays, for all servers of the image.
+    keeps_images: bool = True
+
     @abc.abstractmethod
     def prepare_image(self, image: plan.Image, source: ImageSource) -> str:
-        """Bring an image onto the platform once, whoever asks; its key."""
+        """Bring an image onto the platform once, whoever asks; its key.
+
+        The source is opened only where the image is not there yet. Nova's
+        request to cache an image ends here too.
+        """
 
     @abc.abstractmethod
     def create(
@@ -328,7 +335,15 @@ class ImageCache(abc.ABC):
 
     @abc.abstractmethod
     def age(self, in_use: frozenset[str]) -> None:
-        """Remove images that no server used for long enough."""
+        """Remove images that no server used for long enough.
+
+        Called now and then ([image_cache] manager_interval).
+
+        :param in_use: Glance ids of the images of this host's servers. How
+            long is long enough, and whether to remove at all, say Nova's
+            options remove_unused_original_minimum_age_seconds (s) and
+            remove_unused_base_images of [image_cache].
+        """
 
 
 @dataclasses.dataclass(frozen=True)

@@ -62,6 +62,7 @@ class BaseDriver(extras.Extras, unsupported.Unsupported, nova_driver.ComputeDriv
         self.capabilities = traits.capabilities(
             self.backend, nova_driver.ComputeDriver.capabilities
         )
+        self.images = images.Images(packed=self.backend.qcow2_images)
         self.reporter = events.Reporter(self.emit_event)
         LOG.info("%s of ibmvirt %s is loaded", type(self).__name__, ibmvirt.__version__)
 
@@ -72,7 +73,7 @@ class BaseDriver(extras.Extras, unsupported.Unsupported, nova_driver.ComputeDriv
     # -- the node -------------------------------------------------------
 
     def init_host(self, host: typing.Any) -> None:
-        with context.background("init_host"):
+        with self._on_host("init_host"):
             self.reporter.start()
             self.backend.host.start(self.reporter.changed)
 
@@ -81,13 +82,15 @@ class BaseDriver(extras.Extras, unsupported.Unsupported, nova_driver.ComputeDriv
         self.reporter.stop()
 
     def get_available_nodes(self, refresh: bool = False) -> list[str]:
-        return [self.backend.host.node_name()]
+        with self._on_host("nodes", listing=True):
+            return [self.backend.host.node_name()]
 
     def get_nodenames_by_uuid(self, refresh: bool = False) -> dict[str, str]:
-        return {nova_node.get_local_node_uuid(): self.backend.host.node_name()}
+        with self._on_host("nodes", listing=True):
+            return {nova_node.get_local_node_uuid(): self.backend.host.node_name()}
 
     def get_available_resource(self, nodename: typing.Any) -> dict[str, typing.Any]:
-        with context.background("resources"):
+        with self._on_host("resources"):
             return inventory.available_resource(
                 self.backend.host.resources(), nodename, nova_node.get_local_node_uuid()
             )
@@ -95,7 +98,7 @@ class BaseDriver(extras.Extras, unsupported.Unsupported, nova_driver.ComputeDriv
     def update_provider_tree(
         self, provider_tree: typing.Any, nodename: str, allocations: typing.Any = None
     ) -> None:
-        with context.background("resources"):
+        with self._on_host("resources"):
             current = provider_tree.data(nodename).inventory
             inventory.update_provider_tree(
                 provider_tree,
@@ -106,11 +109,12 @@ class BaseDriver(extras.Extras, unsupported.Unsupported, nova_driver.ComputeDriv
             )
 
     def get_host_uptime(self) -> str:
-        with context.background("uptime"):
+        with self._on_host("uptime"):
             return self.backend.host.uptime()
 
     def get_host_ip_addr(self) -> str:
-        return self.backend.host.ip_address()
+        with self._on_host("ip_address"):
+            return self.backend.host.ip_address()
 
     # -- life cycle -----------------------------------------------------
 
@@ -162,14 +166,13 @@ class BaseDriver(extras.Extras, unsupported.Unsupported, nova_driver.ComputeDriv
         image = planning.image(image_meta, instance)
         if image is None or planning.boots_from_volume(block_device_info):
             return image, None
-        images.check_format(image, packed=self.backend.qcow2_images)
-        source = images.source(request, image, instance.trusted_certs)
+        source = self.images.source(request, image, instance.trusted_certs)
         # From here on its size is that of the raw disk.
         image = dataclasses.replace(image, size=source.size())
         room = instance.flavor.root_gb << 30
         if image.disk_format == "qcow2" and 0 < room < image.size:
             raise exceptions.InvalidRequest(
-                f"use the image {image.name} ({image.id})",
+                f"use {image.described}",
                 f"its disk has {image.size} bytes, the flavor's {room}",
             )
         return image, source
@@ -289,6 +292,14 @@ class BaseDriver(extras.Extras, unsupported.Unsupported, nova_driver.ComputeDriv
             context.operation(work),
             self.reporter.operating(instance.uuid),
         ):
+            yield
+
+    @contextlib.contextmanager
+    def _on_host(
+        self, task: str, *, listing: bool = False
+    ) -> collections.abc.Iterator[None]:
+        """The block is work on the node, not on a server; its errors Nova's."""
+        with errors.to_nova(listing=listing), context.background(task):
             yield
 
     def _guest(self, instance: typing.Any) -> plan.GuestRef:

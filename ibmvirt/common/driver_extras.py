@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import collections.abc
 import contextlib
+import dataclasses
+import logging
 import typing
 
 from nova.compute import power_state, task_states
@@ -26,6 +28,7 @@ from ibmvirt.common import (
     capability,
     context,
     diagnostics,
+    errors,
     events,
     exceptions,
     images,
@@ -34,11 +37,14 @@ from ibmvirt.common import (
     records,
 )
 
+LOG = logging.getLogger(__name__)
+
 
 class Extras:
     """A mixin of BaseDriver; each method builds a flow or asks one capability."""
 
     backend: capability.Backend
+    images: images.Images
     reporter: events.Reporter
 
     if typing.TYPE_CHECKING:
@@ -50,6 +56,10 @@ class Extras:
             request: typing.Any = None,
             *,
             building: bool = False,
+        ) -> contextlib.AbstractContextManager[None]: ...
+
+        def _on_host(
+            self, task: str, *, listing: bool = False
         ) -> contextlib.AbstractContextManager[None]: ...
 
         def _guest(self, instance: typing.Any) -> plan.GuestRef: ...
@@ -64,26 +74,25 @@ class Extras:
     def get_info(
         self, instance: typing.Any, use_cache: bool = True
     ) -> hardware.InstanceInfo:
+        # Not by _operation: to look at a server is not to work on it.
         work = context.Operation("get_info", instance.uuid)
-        from ibmvirt.common import errors
-
         with errors.to_nova(instance.uuid), context.operation(work):
             guest = self._guest(instance)
             return self._info(self.backend.guests.state(guest, use_cache=use_cache))
 
     def list_instances(self) -> list[str]:
-        with context.background("list"):
+        with self._on_host("list", listing=True):
             return [guest.name for guest in self.backend.guests.list()]
 
     def list_instance_uuids(self) -> list[str]:
-        with context.background("list"):
+        with self._on_host("list", listing=True):
             return [g.uuid for g in self.backend.guests.list() if g.uuid]
 
     def get_num_instances(self) -> int:
         return len(self.list_instances())
 
     def instance_exists(self, instance: typing.Any) -> bool:
-        with context.background("exists"):
+        with self._on_host("exists"):
             return self.backend.guests.find(planning.server(instance)) is not None
 
     def get_instance_diagnostics(self, instance: typing.Any) -> typing.Any:
@@ -98,7 +107,7 @@ class Extras:
             return dict(self.backend.guests.diagnostics(self._guest(instance)))
 
     def get_host_cpu_stats(self) -> dict[str, typing.Any]:
-        with context.background("cpu_stats"):
+        with self._on_host("cpu_stats"):
             return dict(
                 self._need(self.backend.host.cpu_stats(), "read processor statistics")
             )
@@ -315,24 +324,30 @@ class Extras:
                     },
                 )
 
+    def cache_image(self, context: typing.Any, image_id: str) -> bool:
+        """Bring an image here before a server needs it; False if it was here."""
+        with self._on_host("cache_image"):
+            disks = self.backend.disks
+            self._need(disks.keeps_images or None, "cache an image")
+            image = planning.glance_image(images.show(context, image_id))
+            source = self.images.source(context, image)
+            disks.prepare_image(dataclasses.replace(image, size=source.size()), source)
+            return source.opened > 0
+
     def manage_image_cache(
         self, context: typing.Any, all_instances: typing.Any
     ) -> None:
-        from ibmvirt.common import context as operations
-
         if self.backend.image_cache is None:
             return
-        with operations.background("image_cache"):
+        with self._on_host("image_cache"):
             used = {i.image_ref for i in all_instances if i.image_ref}
             self.backend.image_cache.age(frozenset(used))
 
     @staticmethod
     def _undo(action: collections.abc.Callable[[], typing.Any]) -> None:
         """Take back what may have happened in half; the first error stands."""
-        import logging
-
         with context.reverting():
             try:
                 action()
             except Exception:
-                logging.getLogger(__name__).exception("taking it back failed")
+                LOG.exception("taking it back failed")

@@ -22,7 +22,9 @@ OutOfResources         ComputeResourcesUnavailable: rescheduled
 GuestNotFound          InstanceNotFound
 Unsupported            NotImplementedError: the API answers 4xx or
                        the instance action ends in error
-HypervisorUnavailable  HypervisorUnavailable; in a build rescheduled
+HypervisorUnavailable  HypervisorUnavailable; in a build rescheduled;
+                       VirtDriverNotReady where nodes or guests are listed:
+                       Nova's periodic tasks wait for their next turn
 NetworkNotPlugged      VirtualInterfaceCreateException
 ImageTransferFailed    rescheduled as it is
 other                  rescheduled in a build, else a fault
@@ -39,7 +41,13 @@ from nova import exception as nova
 from ibmvirt.common import exceptions
 
 
-def translate(error: Exception, server_uuid: str, *, building: bool) -> Exception:
+def translate(
+    error: Exception,
+    server_uuid: str = "",
+    *,
+    building: bool = False,
+    listing: bool = False,
+) -> Exception:
     """The exception that Nova shall get for one of ours, or ``error`` itself."""
     text = str(error)
     translated: Exception = error
@@ -51,6 +59,8 @@ def translate(error: Exception, server_uuid: str, *, building: bool) -> Exceptio
         translated = nova.InstanceNotFound(instance_id=server_uuid)
     elif isinstance(error, exceptions.OutOfResources) and building:
         translated = nova.ComputeResourcesUnavailable(reason=text)
+    elif isinstance(error, exceptions.HypervisorUnavailable) and listing:
+        translated = nova.VirtDriverNotReady(text)
     elif isinstance(error, exceptions.HypervisorUnavailable) and not building:
         translated = nova.HypervisorUnavailable(text)
     elif isinstance(error, exceptions.GuestNotFound):
@@ -62,16 +72,20 @@ def translate(error: Exception, server_uuid: str, *, building: bool) -> Exceptio
 
 @contextlib.contextmanager
 def to_nova(
-    server_uuid: str, *, building: bool = False
+    server_uuid: str = "", *, building: bool = False, listing: bool = False
 ) -> collections.abc.Iterator[None]:
     """Raise for Nova what the block raises of ours.
+
+    :param server_uuid: empty where the work is on the node itself.
+    :param building: a build, which Nova can try on another host.
+    :param listing: the nodes or guests are listed.
 
     Ours stays in the chain of causes, so that logs show both.
     """
     try:
         yield
     except exceptions.IBMVirtError as error:
-        translated = translate(error, server_uuid, building=building)
+        translated = translate(error, server_uuid, building=building, listing=listing)
         if translated is error:
             raise
         raise translated from error

@@ -22,107 +22,115 @@ import typing
 
 from nova import exception as nova_exception
 from nova.image import glance
-from oslo_utils.imageutils import format_inspector
 
-from ibmvirt.common import context, exceptions, plan, qcow2
+from ibmvirt.common import context, exceptions, image_format, plan, qcow2
 
 LOG = logging.getLogger(__name__)
 
 # Chunks between the transfer and its reader: 16 of Glance's 64 KiB.
 _QUEUE = 16
-# What the format's inspector wants of the beginning.
-_HEADER = 4096
 # How long the reader waits before it looks whether to stop (s).
 _LOOK = 1.0
+# Images whose format is remembered.
+_REMEMBERED = 1000
+
+
+class Images:
+    """The images that a driver takes, each judged by its bytes before it is used.
+
+    Glance never changes the bytes of an image, so each is judged once in the
+    life of the process, and once more in each transfer: a backend of Glance
+    may well change them.
+
+    :param packed: whether the platform takes qcow2 besides raw.
+    """
+
+    def __init__(self, *, packed: bool) -> None:
+        self._formats = ("raw", "qcow2") if packed else ("raw",)
+        self._lock = threading.Lock()
+        self._sizes: collections.OrderedDict[tuple[typing.Any, ...], int] = (
+            collections.OrderedDict()
+        )
+
+    def source(
+        self,
+        request: typing.Any,
+        image: plan.Image,
+        trusted_certs: typing.Any = None,
+    ) -> GlanceSource:
+        """The raw disk in an image.
+
+        :param trusted_certs: nova.objects.TrustedCerts for the signature.
+        :raises InvalidRequest: its format is none that the platform takes, or
+            not the one that it is registered with.
+        :raises ImageTransferFailed: its first bytes could not be read.
+        """
+        self._check_registered(image)
+        same = (image.id, image.disk_format, image.checksum, image.size)
+        with self._lock:
+            size = self._sizes.get(same)
+        if size is None:
+            with _stream(request, image, trusted_certs) as stream:
+                size = image_format.disk_size(image, stream.read(image_format.HEAD))
+            with self._lock:
+                self._sizes[same] = size
+                if len(self._sizes) > _REMEMBERED:
+                    self._sizes.popitem(last=False)
+        return GlanceSource(request, image, trusted_certs, size)
+
+    def _check_registered(self, image: plan.Image) -> None:
+        if image.disk_format not in self._formats or image.container_format != "bare":
+            raise exceptions.InvalidRequest(
+                f"use {image.described}",
+                f"its format is {image.disk_format}/{image.container_format}",
+                "convert it: qemu-img convert -O raw, and register it as raw/bare",
+            )
 
 
 class GlanceSource:
-    """An image's bytes as a stream; see ``capability.ImageSource``.
+    """The raw disk in an image; see ``capability.ImageSource``.
 
     Glance's checksum is verified by its client, the signature by Nova when
     trusted certificates are given; the stream ends only when both are right.
+    qcow2 is converted as it comes (see ``qcow2``): neither memory nor a disk of
+    this host holds the image.
+
+    :ivar opened: how many times a transfer was begun.
     """
 
     def __init__(
         self,
         request: typing.Any,
         image: plan.Image,
-        trusted_certs: typing.Any = None,
+        trusted_certs: typing.Any,
+        size: int,
     ) -> None:
         self._request = request
         self._image = image
         self._certs = trusted_certs
+        self._size = size
+        self.opened = 0
 
     def size(self) -> int:
-        return self._image.size
-
-    def open(self) -> typing.BinaryIO:
-        transfer = _Transfer(self._request, self._image, self._certs)
-        transfer.start()
-        return io.BufferedReader(transfer, buffer_size=1 << 16)
-
-
-class Qcow2Source:
-    """A qcow2 image's bytes as those of the raw disk in it.
-
-    It is converted as it comes (see ``qcow2``): neither memory nor a disk of
-    this host holds the image.
-    """
-
-    def __init__(self, packed: GlanceSource, image: plan.Image) -> None:
-        self._packed = packed
-        self._what = f"the image {image.name} ({image.id})"
-        self._size: int | None = None
-
-    def size(self) -> int:
-        """Bytes of the raw disk, from the image's header (read once).
-
-        :raises InvalidRequest: it is not what it is registered as, or refers
-            to something outside of it.
-        """
-        if self._size is None:
-            with self._packed.open() as stream:
-                first = stream.read(_HEADER)
-            try:
-                inspector = format_inspector.QcowInspector()
-                inspector.eat_chunk(first)
-                inspector.safety_check()
-                self._size = qcow2.header(first).size
-            except (
-                ValueError,
-                format_inspector.ImageFormatError,
-                format_inspector.SafetyCheckFailed,
-            ) as error:
-                raise exceptions.InvalidRequest(
-                    f"use {self._what} as qcow2", str(error)
-                ) from error
+        """Bytes of the raw disk."""
         return self._size
 
     def open(self) -> typing.BinaryIO:
-        reader = qcow2.Reader(self._packed.open(), self._what)
-        return io.BufferedReader(reader, buffer_size=1 << 16)
+        self.opened += 1
+        stream = _stream(self._request, self._image, self._certs)
+        if self._image.disk_format != "qcow2":
+            return stream
+        unpacked = qcow2.Reader(stream, self._image.described)
+        return io.BufferedReader(unpacked, buffer_size=1 << 16)
 
 
-def source(
-    request: typing.Any, image: plan.Image, trusted_certs: typing.Any = None
-) -> GlanceSource | Qcow2Source:
-    """The raw disk of an image of a format that was checked."""
-    packed = GlanceSource(request, image, trusted_certs)
-    return Qcow2Source(packed, image) if image.disk_format == "qcow2" else packed
-
-
-def check_format(image: plan.Image, *, packed: bool) -> None:
-    """Refuse an image of a format that the platform cannot take.
-
-    :raises InvalidRequest: neither raw nor, with ``packed``, qcow2.
-    """
-    accepted = {"raw", "iso"} | ({"qcow2"} if packed else set())
-    if image.disk_format not in accepted or image.container_format != "bare":
-        raise exceptions.InvalidRequest(
-            f"use the image {image.name} ({image.id})",
-            f"its format is {image.disk_format}/{image.container_format}",
-            "convert it: qemu-img convert -O raw, and register it as raw/bare",
-        )
+def _stream(
+    request: typing.Any, image: plan.Image, trusted_certs: typing.Any
+) -> typing.BinaryIO:
+    """The bytes of an image as Glance has them, begun to be transferred."""
+    transfer = _Transfer(request, image, trusted_certs)
+    transfer.start()
+    return io.BufferedReader(transfer, buffer_size=1 << 16)
 
 
 class _Transfer(io.RawIOBase):
@@ -141,6 +149,7 @@ class _Transfer(io.RawIOBase):
         self._stop = False
         self._error: BaseException | None = None
         self._rest = memoryview(b"")
+        self._head: bytearray | None = bytearray()
         self._received = 0
         self._thread = threading.Thread(
             target=self._download, name=f"image-{image.id[:8]}", daemon=True
@@ -150,7 +159,7 @@ class _Transfer(io.RawIOBase):
         self._thread.start()
 
     def _attempted(self) -> str:
-        return f"download the image {self._image.name} ({self._image.id})"
+        return f"download {self._image.described}"
 
     # -- the downloading thread ----------------------------------------
 
@@ -189,13 +198,31 @@ class _Transfer(io.RawIOBase):
             chunk = self._take()
             if chunk is None:
                 self._verify_end()
-                return 0
-            self._received += len(chunk)
-            self._rest = memoryview(chunk)
+                self._judge(at_end=True)
+                if not self._rest:
+                    return 0
+            else:
+                self._received += len(chunk)
+                self._pass_on(chunk)
         count = min(len(buffer), len(self._rest))
         buffer[:count] = self._rest[:count]
         self._rest = self._rest[count:]
         return count
+
+    def _pass_on(self, chunk: bytes) -> None:
+        """Give nothing to the reader before the format is judged."""
+        if self._head is None:
+            self._rest = memoryview(chunk)
+        else:
+            self._head += chunk
+            self._judge(at_end=False)
+
+    def _judge(self, *, at_end: bool) -> None:
+        if self._head is None or (len(self._head) < image_format.HEAD and not at_end):
+            return
+        head = bytes(self._head)
+        image_format.check(self._image, head)
+        self._rest, self._head = memoryview(head), None
 
     def _take(self) -> bytes | None:
         """The next chunk; empty if none came for a while; None at the end."""
@@ -239,7 +266,10 @@ class _Transfer(io.RawIOBase):
 
 
 class _Closed(Exception):
-    """The reader went away."""
+    """The reader went away. Nova's client logs this as its reason to stop."""
+
+    def __str__(self) -> str:
+        return "the reader of the image needs no more of it"
 
 
 class _Sink:
@@ -257,6 +287,24 @@ class _Sink:
 
     def flush(self) -> None:
         """Nothing is kept here."""
+
+
+def show(request: typing.Any, image_id: str) -> dict[str, typing.Any]:
+    """What Glance has registered of an image, as Nova's client gives it.
+
+    :raises InvalidRequest: there is none.
+    :raises ImageTransferFailed: Glance did not say.
+    """
+    attempted = f"look up the image {image_id}"
+    try:
+        found: dict[str, typing.Any] = glance.API().get(request, image_id)
+    except nova_exception.ImageNotFound as error:
+        raise exceptions.InvalidRequest(
+            attempted, "the image does not exist"
+        ) from error
+    except nova_exception.NovaException as error:
+        raise exceptions.ImageTransferFailed(attempted, str(error)) from error
+    return found
 
 
 def upload(

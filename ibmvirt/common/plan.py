@@ -65,6 +65,11 @@ class Image:
     checksum: str = ""
     properties: Values = dataclasses.field(default_factory=_nothing)
 
+    @property
+    def described(self) -> str:
+        """How messages name it."""
+        return f"the image {self.name} ({self.id})"
+
 
 @dataclasses.dataclass(frozen=True)
 class DiskSpec:

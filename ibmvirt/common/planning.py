@@ -74,6 +74,20 @@ def image(image_meta: typing.Any, instance: typing.Any) -> plan.Image | None:
     )
 
 
+def glance_image(found: typing.Mapping[str, typing.Any]) -> plan.Image:
+    """From what Nova's Glance client gives, without a server."""
+    return plan.Image(
+        id=found["id"],
+        name=found.get("name") or "",
+        disk_format=found.get("disk_format") or "",
+        container_format=found.get("container_format") or "",
+        size=int(found.get("size") or 0),
+        min_disk_gb=int(found.get("min_disk") or 0),
+        checksum=found.get("checksum") or "",
+        properties=_frozen(found.get("properties") or {}),
+    )
+
+
 def flavor(instance: typing.Any) -> plan.Values:
     found = instance.flavor
     return _frozen(

@@ -242,7 +242,8 @@ class Host(Part, capability.Host):
         self.listener = None
 
     def node_name(self):
-        return "memory-1"
+        with self.world.call("node_name"):
+            return "memory-1"
 
     def resources(self):
         with self.world.call("resources"):
@@ -256,10 +257,12 @@ class Host(Part, capability.Host):
             )  # fmt: skip
 
     def uptime(self):
-        return "up 3 days"
+        with self.world.call("uptime"):
+            return "up 3 days"
 
     def ip_address(self):
-        return "127.0.0.1"
+        with self.world.call("ip_address"):
+            return "127.0.0.1"
 
     def cpu_stats(self):
         return {"kernel": 1, "idle": 2, "user": 3, "iowait": 4, "frequency": 5}

@@ -109,6 +109,11 @@ class Glance:
         self.content = content
         self.chunk = chunk
         self.error = error
+        # What Glance says of an image.
+        self.registered = {
+            "name": "linux", "disk_format": "raw", "container_format": "bare",
+            "size": len(content), "checksum": "x", "min_disk": 0, "properties": {},
+        }  # fmt: skip
         self.uploaded = {}
         self.downloads = 0
         self.certs = None
@@ -125,6 +130,11 @@ class Glance:
             data.write(self.content[start : start + 65536])
         if self.error is not None:
             raise self.error
+
+    def get(self, _context, image_id):
+        if isinstance(self.error, Exception):
+            raise self.error
+        return {**self.registered, "id": image_id}
 
     def update(self, _context, image_id, metadata, data=None, purge_props=True):
         if self.error is not None:

@@ -224,6 +224,34 @@ class TestNode:
         driver.update_provider_tree(tree, "memory-1")
         assert "DISK_GB" not in tree.data("memory-1").inventory
 
+    @pytest.mark.parametrize(
+        ("name", "call", "seen"),
+        [
+            ("resources", lambda d: d.get_available_resource("memory-1"),
+             nova.HypervisorUnavailable),
+            ("uptime", lambda d: d.get_host_uptime(), nova.HypervisorUnavailable),
+            ("ip_address", lambda d: d.get_host_ip_addr(), nova.HypervisorUnavailable),
+            ("find", lambda d: d.instance_exists(nova_objects.instance()),
+             nova.HypervisorUnavailable),
+            ("node_name", lambda d: d.get_available_nodes(), nova.VirtDriverNotReady),
+            ("list", lambda d: d.get_num_instances(), nova.VirtDriverNotReady),
+            ("list", lambda d: d.list_instance_uuids(), nova.VirtDriverNotReady),
+        ],
+    )  # fmt: skip
+    def test_a_node_that_does_not_answer(self, driver, world, name, call, seen):
+        error = exceptions.HypervisorUnavailable("ask the node", "no answer")
+        world.faults[name] = ("before", error)
+        with pytest.raises(seen, match="no answer") as caught:
+            call(driver)
+        assert caught.value.__cause__ is error
+
+    def test_other_errors_of_the_node_stay_as_they_are(self, driver, world):
+        error = exceptions.HypervisorError("read the pool", "it says no")
+        world.faults["resources"] = ("before", error)
+        with pytest.raises(exceptions.HypervisorError) as caught:
+            driver.get_available_resource("memory-1")
+        assert caught.value is error
+
     def test_diagnostics(self, driver, server):
         found = driver.get_instance_diagnostics(server)
         assert found.uptime == 12

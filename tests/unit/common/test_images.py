@@ -33,6 +33,11 @@ def image(**values):
     return planning.image(nova_objects.image_meta(**values), nova_objects.instance())
 
 
+def unchecked(certs=None, **values):
+    found = image(**values)
+    return images.GlanceSource(None, found, certs, found.size)
+
+
 def read(content, **options):
     reader = qcow2.Reader(io.BytesIO(content), "the image x", **options)
     with io.BufferedReader(reader, 4096) as stream:
@@ -41,13 +46,13 @@ def read(content, **options):
 
 class TestGlance:
     def test_all_bytes_come(self, glance):
-        with images.GlanceSource(None, image()).open() as stream:
+        with unchecked().open() as stream:
             assert stream.read() == nova_objects.CONTENT
 
     def test_a_short_image_is_an_error(self, glance):
         glance.content = nova_objects.CONTENT[:-1]
         with (
-            images.GlanceSource(None, image()).open() as stream,
+            unchecked().open() as stream,
             pytest.raises(exceptions.ImageTransferFailed, match="bytes came"),
         ):
             stream.read()
@@ -61,11 +66,11 @@ class TestGlance:
     )
     def test_the_end_is_where_glance_complains(self, glance, error, seen):
         glance.error = error
-        with images.GlanceSource(None, image()).open() as stream, pytest.raises(seen):
+        with unchecked().open() as stream, pytest.raises(seen):
             stream.read()
 
     def test_trusted_certificates_are_handed_on(self, glance):
-        with images.GlanceSource(None, image(), "certificates").open() as stream:
+        with unchecked("certificates").open() as stream:
             stream.read()
         assert glance.certs == "certificates"
 
@@ -73,7 +78,7 @@ class TestGlance:
         taken = []
         glance.chunk = taken.append
         glance.content = bytes(64 << 20)
-        stream = images.GlanceSource(None, image(size=64 << 20)).open()
+        stream = unchecked(size=64 << 20).open()
         stream.read(1)
         stream.close()
         assert len(taken) * 65536 < 4 << 20
@@ -167,4 +172,128 @@ class TestSpawn:
         meta = nova_objects.image_meta(disk_format="qcow2")
         with pytest.raises(nova.BuildAbortException, match="qcow2"):
             spawn(image=meta)
+        assert not world.calls
+
+
+def beginning(**bytes_at):
+    """A megabyte of zeros with bytes at the offsets in the names."""
+    content = bytearray(1 << 20)
+    for name, value in bytes_at.items():
+        offset = int(name.removeprefix("at"))
+        content[offset : offset + len(value)] = value
+    return bytes(content)
+
+
+OTHERS = {
+    "qcow2": beginning(at0=b"QFI\xfb\0\0\0\3"),
+    "vmdk": beginning(at0=b"KDMV\1\0\0\0"),
+    "vhd": beginning(at0=b"conectix"),
+    "vhdx": beginning(at0=b"vhdxfile"),
+    "vdi": beginning(at64=b"\x7f\x10\xda\xbe"),
+    "qed": beginning(at0=b"QED\0"),
+    "iso": beginning(at32768=b"\1CD001"),
+    "luks": beginning(at0=b"LUKS\xba\xbe\0\1"),
+    "gpt and iso": beginning(at32768=b"\1CD001", at510=b"\x55\xaa"),
+}
+RAW = {
+    "partitions": beginning(at446=b"\x80" + bytes(3) + b"\x41", at510=b"\x55\xaa"),
+    # GRUB on an unpartitioned disk.
+    "a boot record": beginning(at510=b"\x55\xaa"),
+    "AIX": beginning(at0=b"\xc9\xc2\xd4\xc1"),
+    "small": b"a",
+}
+
+
+class TestFormat:
+    """What an image is registered as is not believed."""
+
+    @pytest.mark.parametrize(("name", "content"), OTHERS.items(), ids=list(OTHERS))
+    def test_another_format_registered_as_raw(
+        self, spawn, world, glance, name, content
+    ):
+        glance.content = content
+        with pytest.raises(
+            nova.BuildAbortException, match=f"registered as raw, its content is {name}"
+        ):
+            spawn(image=nova_objects.image_meta(size=len(content)))
+        assert not world.calls
+
+    @pytest.mark.parametrize("content", RAW.values(), ids=list(RAW))
+    def test_disks_of_every_kind_are_raw(self, spawn, world, glance, content):
+        glance.content = content
+        spawn(image=nova_objects.image_meta(size=len(content)))
+        assert world.images[nova_objects.IMAGE_ID] == content
+
+    def test_no_byte_is_passed_on_of_another_format(self, glance):
+        """Where Glance gives other bytes than it did before."""
+        glance.content = OTHERS["vmdk"]
+        with (
+            unchecked(size=1 << 20).open() as stream,
+            pytest.raises(exceptions.InvalidRequest, match="vmdk"),
+        ):
+            stream.read(1)
+
+    def test_an_image_is_judged_once(self, spawn, glance, driver):
+        spawn()
+        assert glance.downloads == 2
+        spawn()
+        assert glance.downloads == 2, "it is there, and known"
+
+    def test_what_is_remembered_is_bounded(self, glance, monkeypatch):
+        monkeypatch.setattr(images, "_REMEMBERED", 2)
+        known = images.Images(packed=False)
+        for checksum in "abca":
+            known.source(None, image(checksum=checksum))
+        assert glance.downloads == 4
+
+    def test_a_judgement_that_failed_is_not_remembered(self, glance):
+        known = images.Images(packed=False)
+        glance.error, good = OSError("connection reset"), glance.content
+        glance.content = b""
+        with pytest.raises(exceptions.ImageTransferFailed, match="reset"):
+            known.source(None, image())
+        glance.error, glance.content = None, good
+        assert known.source(None, image()).size() == len(good)
+
+
+class TestCache:
+    """Nova's request to have an image here before a server needs it."""
+
+    def test_it_is_brought_once(self, driver, world, glance, spawn):
+        request = nova_objects.request()
+        assert driver.cache_image(request, nova_objects.IMAGE_ID) is True
+        assert world.images == {nova_objects.IMAGE_ID: glance.content}
+        assert driver.cache_image(request, nova_objects.IMAGE_ID) is False
+        spawn()
+        assert world.calls.count("store_image") == 1
+
+    def test_qcow2_is_converted(self, driver, world, glance):
+        glance.content = qcow2_images.build(DISK)
+        glance.registered.update(disk_format="qcow2", size=len(glance.content))
+        assert driver.cache_image(nova_objects.request(), nova_objects.IMAGE_ID)
+        assert world.images[nova_objects.IMAGE_ID] == DISK
+
+    def test_what_is_wrong_is_refused(self, driver, world, glance):
+        glance.content = OTHERS["vmdk"]
+        glance.registered["size"] = len(glance.content)
+        with pytest.raises(exceptions.InvalidRequest, match="vmdk"):
+            driver.cache_image(nova_objects.request(), nova_objects.IMAGE_ID)
+        assert not world.images
+
+    @pytest.mark.parametrize(
+        ("error", "seen"),
+        [
+            (nova.ImageNotFound(image_id="x"), exceptions.InvalidRequest),
+            (nova.ImageNotAuthorized(image_id="x"), exceptions.ImageTransferFailed),
+        ],
+    )
+    def test_an_image_that_glance_does_not_give(self, driver, glance, error, seen):
+        glance.error = error
+        with pytest.raises(seen, match=nova_objects.IMAGE_ID):
+            driver.cache_image(nova_objects.request(), nova_objects.IMAGE_ID)
+
+    def test_disks_that_keep_no_images(self, driver, world, monkeypatch):
+        monkeypatch.setattr(type(driver.backend.disks), "keeps_images", False)
+        with pytest.raises(NotImplementedError, match="cache an image"):
+            driver.cache_image(nova_objects.request(), nova_objects.IMAGE_ID)
         assert not world.calls
