@@ -221,6 +221,9 @@ class Media(abc.ABC):
 class Host(abc.ABC):
     """The node."""
 
+    # Beginnings of the names of traits that nobody else gives a node.
+    trait_prefixes: tuple[str, ...] = ("CUSTOM_IBMVIRT_",)
+
     @abc.abstractmethod
     def start(self, listener: StateListener) -> None:
         """Check the platform and start background work."""

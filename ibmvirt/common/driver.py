@@ -106,6 +106,7 @@ class BaseDriver(extras.Extras, unsupported.Unsupported, nova_driver.ComputeDriv
                 self.backend.host.resources(),
                 self._get_allocation_ratios(current),
                 self._get_reserved_host_disk_gb_from_config(),
+                self.backend.host.trait_prefixes,
             )
 
     def get_host_uptime(self) -> str:

@@ -18,6 +18,7 @@ import typing
 
 import nova.conf
 import os_resource_classes as orc
+import os_traits
 from oslo_serialization import jsonutils
 
 from ibmvirt.common import plan
@@ -54,8 +55,13 @@ def update_provider_tree(
     resources: plan.HostResources,
     ratios: typing.Mapping[str, float],
     reserved_disk_gb: int,
+    trait_prefixes: tuple[str, ...],
 ) -> None:
     """Write the inventory and traits of the node into Nova's provider tree.
+
+    Traits that begin with one of ``trait_prefixes`` are the driver's own: one
+    that the node no longer has is removed. All other traits, of operators or
+    of other tools, stay.
 
     A DISK_GB inventory is left out when a sharing provider that the operator
     made gives it to this node.
@@ -75,7 +81,26 @@ def update_provider_tree(
     tree.update_inventory(
         node, {name: entry for name, entry in inventory.items() if entry["total"]}
     )
-    tree.add_traits(node, *sorted(resources.traits))
+    traits = resources.traits | architecture_traits(resources)
+    held = tree.data(node).traits
+    stale = {name for name in held - traits if name.startswith(trait_prefixes)}
+    tree.remove_traits(node, *sorted(stale))
+    tree.add_traits(node, *sorted(traits))
+
+
+def architecture_traits(resources: plan.HostResources) -> frozenset[str]:
+    """HW_ARCH_* and COMPUTE_ARCH_* of what can run here.
+
+    The scheduler asks for them by an image's hw_architecture and
+    hw_emulation_architecture.
+    """
+    names = {architecture.upper() for architecture, _type, _mode in resources.supported}
+    return frozenset(
+        trait
+        for prefix in ("HW_ARCH_", "COMPUTE_ARCH_")
+        for trait in os_traits.get_traits(prefix)
+        if trait.removeprefix(prefix) in names
+    )
 
 
 def _entry(total: int, reserved: int, ratio: float) -> dict[str, typing.Any]:

@@ -35,6 +35,8 @@ _LOOK = 5.0
 class Host(capability.Host):
     """The managed system of this NovaLink."""
 
+    trait_prefixes = ("CUSTOM_IBMVIRT_", "CUSTOM_POWERVM_COMPAT_")
+
     def __init__(
         self,
         connection: connections.Connection,

@@ -55,6 +55,7 @@ class World:
         self.mementos = set()
         self.faults = {}
         self.passed = {}
+        self.traits = {"CUSTOM_IBMVIRT_WEIGHT"}
 
     def kept(self):
         """What must be as before after a failed build. Images may stay."""
@@ -253,7 +254,7 @@ class Host(Part, capability.Host):
                 memory_mib_reserved=1024, disk_gb=1000, disk_gb_used=10,
                 architecture="ppc64", cpu_info={"arch": "ppc64"},
                 supported=(("ppc64", "powervm", "hvm"),),
-                traits=frozenset({"CUSTOM_MEMORY_WEIGHT"}),
+                traits=frozenset(self.world.traits),
             )  # fmt: skip
 
     def uptime(self):

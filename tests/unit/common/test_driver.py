@@ -211,7 +211,22 @@ class TestNode:
         assert data.inventory["VCPU"]["total"] == 8
         assert data.inventory["MEMORY_MB"]["reserved"] == 1024
         assert data.inventory["DISK_GB"]["total"] == 1000
-        assert "CUSTOM_MEMORY_WEIGHT" in data.traits
+        assert data.traits == {
+            "CUSTOM_IBMVIRT_WEIGHT", "HW_ARCH_PPC64"
+        }  # fmt: skip
+
+    def test_only_traits_of_ours_are_removed(self, driver, world):
+        tree = provider_tree.ProviderTree()
+        tree.new_root("memory-1", "4f8a7e0c-30de-45f5-a9f8-a1ffd1d6a001")
+        theirs = {"CUSTOM_GOLD", "COMPUTE_NODE", "CUSTOM_IBMVIRT"}
+        tree.update_traits("memory-1", [*theirs, "CUSTOM_IBMVIRT_OLD"])
+        driver.update_provider_tree(tree, "memory-1")
+        assert "CUSTOM_IBMVIRT_OLD" not in tree.data("memory-1").traits
+        world.traits = {"CUSTOM_IBMVIRT_NEW"}
+        driver.update_provider_tree(tree, "memory-1")
+        assert tree.data("memory-1").traits == {
+            *theirs, "CUSTOM_IBMVIRT_NEW", "HW_ARCH_PPC64"
+        }  # fmt: skip
 
     def test_a_sharing_provider_gives_the_disk(self, driver):
         tree = provider_tree.ProviderTree()
