@@ -84,7 +84,7 @@ def test_a_virtual_disk_and_its_copy_by_the_server(novalink, adapter):
         adapter, uuid, group.uuid, io.BytesIO(CONTENT), "disk1", len(CONTENT)
     )
     assert novalink.disk("disk1") == CONTENT
-    pvm_tasks.crt_copy_vdisk(adapter, uuid, group.uuid, disk.name, 1 << 30, "disk2")
+    pvm_tasks.crt_copy_vdisk(adapter, uuid, group.uuid, disk.udid, 1 << 30, "disk2")
     assert novalink.disk("disk2") == CONTENT
 
 
