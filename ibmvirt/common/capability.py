@@ -107,6 +107,9 @@ class Disks(abc.ABC):
     # Whether what prepare_image brings stays, for all servers of the image.
     keeps_images: bool = True
 
+    def check(self, disks: tuple[plan.DiskSpec, ...]) -> None:
+        """Refuse disks that cannot be made, before anything is changed."""
+
     @abc.abstractmethod
     def prepare_image(self, image: plan.Image, source: ImageSource) -> str:
         """Bring an image onto the platform once, whoever asks; its key.
@@ -122,7 +125,10 @@ class Disks(abc.ABC):
         disks: tuple[plan.DiskSpec, ...],
         image_key: str | None,
     ) -> tuple[plan.DiskRef, ...]:
-        """Make the disks of a new server; all or none."""
+        """Make the disks of a new server; all or none.
+
+        :raises ImageGone: the image has been removed since it was prepared.
+        """
 
     @abc.abstractmethod
     def delete(self, disks: tuple[plan.DiskRef, ...]) -> None:
@@ -201,6 +207,9 @@ class Networks(abc.ABC):
 
 class Media(abc.ABC):
     """Config drives."""
+
+    def check(self) -> None:
+        """Refuse drives where there is no place for them, before anything."""
 
     @abc.abstractmethod
     def upload(self, server: plan.Server, content: bytes) -> plan.MediaRef: ...

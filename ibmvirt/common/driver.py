@@ -171,7 +171,7 @@ class BaseDriver(extras.Extras, unsupported.Unsupported, nova_driver.ComputeDriv
         # From here on its size is that of the raw disk.
         image = dataclasses.replace(image, size=source.size())
         room = instance.flavor.root_gb << 30
-        if image.disk_format == "qcow2" and 0 < room < image.size:
+        if 0 < room < image.size:
             raise exceptions.InvalidRequest(
                 f"use {image.described}",
                 f"its disk has {image.size} bytes, the flavor's {room}",
@@ -193,8 +193,10 @@ class BaseDriver(extras.Extras, unsupported.Unsupported, nova_driver.ComputeDriv
         config_drive = (
             planning.wants_config_drive(instance) or self.backend.config_drive_required
         )
+        self.backend.disks.check(disks)
         if config_drive:
             media.check_format()
+            self.backend.media.check()
         guest = plan.GuestSpec(
             server=server,
             vcpus=instance.flavor.vcpus,

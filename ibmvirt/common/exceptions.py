@@ -73,5 +73,9 @@ class ImageTransferFailed(HypervisorError):
     """The bytes of an image did not arrive whole."""
 
 
+class ImageGone(HypervisorError):
+    """An image that was prepared has been removed since; prepare it again."""
+
+
 class Cancelled(IBMVirtError):
     """The server is being deleted, or its deadline has passed."""

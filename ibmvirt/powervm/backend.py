@@ -20,7 +20,7 @@ from ibmvirt.common import capability
 from ibmvirt.powervm import connection as connections
 from ibmvirt.powervm import host, lpar_cache, media, storage, writer
 from ibmvirt.powervm import options as options_
-from ibmvirt.powervm.disks import ssp
+from ibmvirt.powervm.disks import kinds as disk_kinds
 from ibmvirt.powervm.guests import partitions, power
 from ibmvirt.powervm.networks import networks
 from ibmvirt.powervm.rest import jobs, topology
@@ -37,7 +37,15 @@ def build(options: typing.Any, own_ip: str, host_name: str = "") -> capability.B
     operations = power.Power(runner, cache)
     writers = writer.Writers(adapter)
     kinds = _volume_kinds(options, adapter, places, writers, runner, host_name)
-    mappings = storage.Storage(adapter, places, writers, kinds)
+    disks = disk_kinds.build(adapter, places, writers, options)
+    repository = media.Repository(
+        adapter,
+        places,
+        writers,
+        options.vopt_media_volume_group,
+        options.vopt_media_rep_size,
+    )
+    mappings = storage.Storage(adapter, places, writers, disks, repository, kinds)
     defaults = {
         "proc_units_factor": str(options.proc_units_factor),
         "uncapped_weight": str(options.uncapped_proc_weight),
@@ -46,7 +54,7 @@ def build(options: typing.Any, own_ip: str, host_name: str = "") -> capability.B
     return capability.Backend(
         name="PowerVM",
         guests=partitions.Partitions(adapter, places, cache, operations, defaults),
-        disks=ssp.SharedPool(adapter, places),
+        disks=disks,
         storage=mappings,
         networks=networks.Networks(
             adapter,
@@ -56,7 +64,7 @@ def build(options: typing.Any, own_ip: str, host_name: str = "") -> capability.B
             options.pvm_vswitch_for_novalink_io,
             writers.forget,
         ),
-        media=media.Media(adapter, places),
+        media=media.Media(adapter, repository, writers),
         host=host.Host(
             connection,
             places,
@@ -64,6 +72,7 @@ def build(options: typing.Any, own_ip: str, host_name: str = "") -> capability.B
             writers,
             vios_wait=options.vios_wait_timeout,
             own_ip=own_ip,
+            disk_capacity=disks.configured.capacity,
         ),
         volumes=volumes.Volumes(
             mappings,

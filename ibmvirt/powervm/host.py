@@ -14,18 +14,17 @@
 
 from __future__ import annotations
 
+import collections.abc
 import logging
 import typing
 
 from nova.objects import fields
-from pypowervm import exceptions as pypowervm
-from pypowervm.wrappers import storage as storage_wrapper
 
 from ibmvirt.common import capability, clock, context, exceptions, plan
 from ibmvirt.powervm import connection as connections
 from ibmvirt.powervm import lpar_cache, scrub, writer
 from ibmvirt.powervm.guests import partitions
-from ibmvirt.powervm.rest import errors, poller, topology
+from ibmvirt.powervm.rest import poller, topology
 
 LOG = logging.getLogger(__name__)
 
@@ -46,6 +45,7 @@ class Host(capability.Host):
         *,
         vios_wait: float,
         own_ip: str,
+        disk_capacity: collections.abc.Callable[[], tuple[float, float]],
     ) -> None:
         self._connection = connection
         self._topology = places
@@ -53,6 +53,7 @@ class Host(capability.Host):
         self._writers = writers
         self._vios_wait = vios_wait
         self._own_ip = own_ip
+        self._disk_capacity = disk_capacity
         self._poller: poller.Poller | None = None
         self._name = ""
 
@@ -122,9 +123,9 @@ class Host(capability.Host):
         return self._name
 
     def resources(self) -> plan.HostResources:
-        """Two calls: the managed system and the pool."""
+        """Two calls with a pool: the managed system and the pool."""
         system = self._topology.read_system()
-        capacity, free = self._disk()
+        capacity, free = self._disk_capacity()
         total_cpu = float(system.proc_units_configurable)
         free_cpu = float(system.proc_units_avail)
         return plan.HostResources(
@@ -158,19 +159,6 @@ class Host(capability.Host):
             "AssociatedSystemMemoryConfiguration/MemoryUsedByHypervisor"
         )
         return int(element.text) if element is not None and element.text else 0
-
-    def _disk(self) -> tuple[float, float]:
-        """GB of the pool: capacity and free."""
-        tier = self._topology.tier()
-        with errors.attempting(f"read the pool {tier.pool_name}"):
-            try:
-                pool = storage_wrapper.SSP.get(
-                    self._connection.adapter, uuid=tier.pool_uuid
-                )
-            except pypowervm.HttpNotFound:
-                self._topology.drop()
-                raise
-        return float(pool.capacity), float(pool.free_space)
 
     def uptime(self) -> str:
         """The uptime of the machine that the service runs on."""

@@ -16,25 +16,126 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 import re
 import threading
 import typing
 
 from pypowervm.wrappers import storage as storage_wrapper
-from pypowervm.wrappers import virtual_io_server
 
-from ibmvirt.common import capability, plan
+from ibmvirt.common import capability, exceptions, plan
 from ibmvirt.powervm import writer
 from ibmvirt.powervm.rest import topology, uploads
 
 # Longest name of optical media (pypowervm const.MaxLen.VOPT_NAME).
+LOG = logging.getLogger(__name__)
+
 _NAME_MAX = 37
+_REPOSITORY = "vopt"
 
 
 def drive_name(server: plan.Server) -> str:
     """cfg_<UUID>.iso as nova-powervm cuts it."""
     digits = re.sub("[^0-9a-f]", "", server.uuid.lower())
     return f"cfg_{digits[: _NAME_MAX - 8]}.iso"
+
+
+class Repository:
+    """The media repository: that of one VIOS, for the drives of all servers.
+
+    :param group: name of the volume group that it is made in where no VIOS
+        has one.
+    :param size: its size in GB then.
+    """
+
+    def __init__(
+        self,
+        adapter: typing.Any,
+        places: topology.Topology,
+        writers: writer.Writers,
+        group: str,
+        size: int,
+    ) -> None:
+        self._adapter = adapter
+        self._topology = places
+        self._writers = writers
+        self._group = group
+        self._size = size
+        self._lock = threading.Lock()
+
+    def home(self) -> topology.Group:
+        """The volume group with the repository, which is made if there is none.
+
+        :raises HypervisorError: it cannot be made.
+        """
+        found = self.find()
+        if found is not None:
+            return found
+        with self._lock:
+            # Another thread, or somebody else, may have made it since.
+            self._topology.drop_groups()
+            found = self.find()
+            if found is None:
+                self._make()
+                self._topology.drop_groups()
+                found = self.find()
+        if found is None:
+            raise exceptions.HypervisorError(
+                f"make a media repository in {self._group}",
+                "the platform took it and does not show it",
+                "look at it: lsrep on the VIOS",
+            )
+        return found
+
+    def find(self) -> topology.Group | None:
+        """The volume group with the repository."""
+        return next((g for g in self._ordered() if g.repository), None)
+
+    def candidates(self) -> tuple[topology.Group, ...]:
+        """Where it would be made.
+
+        :raises HypervisorError: nowhere.
+        """
+        groups = self._ordered()
+        found = tuple(g for g in groups if g.name == self._group)
+        if not found:
+            names = ", ".join(sorted({g.name for g in groups})) or "none"
+            raise exceptions.HypervisorError(
+                "find a media repository",
+                "no VIOS has one, and none has the volume group "
+                f"{self._group} to make it in (there are: {names})",
+                "create it: mkrep on a VIOS, or correct "
+                "[powervm]vopt_media_volume_group",
+            )
+        return found
+
+    def _ordered(self) -> list[topology.Group]:
+        # The management partition's VIOS first: its files are local.
+        return sorted(self._topology.groups(), key=lambda g: not g.vios.management)
+
+    def _make(self) -> None:
+        first: exceptions.HypervisorError | None = None
+        for group in self.candidates():
+            what = f"make a media repository of {self._size} GB"
+            try:
+                self._writers.of_group(group).apply(self._add, what)
+            except exceptions.HypervisorError as error:
+                LOG.warning("%s", error)
+                first = first or error
+            else:
+                LOG.info("made a media repository in %s", group.name)
+                return
+        if first is not None:
+            raise first
+
+    def _add(self, group: typing.Any) -> bool:
+        if group.vmedia_repos:
+            return False
+        made = storage_wrapper.VMediaRepos.bld(
+            self._adapter, _REPOSITORY, str(self._size)
+        )
+        group.vmedia_repos = [made]
+        return True
 
 
 class Media(capability.Media):
@@ -45,12 +146,16 @@ class Media(capability.Media):
     half of the servers.
     """
 
-    def __init__(self, adapter: typing.Any, places: topology.Topology) -> None:
+    def __init__(
+        self, adapter: typing.Any, repository: Repository, writers: writer.Writers
+    ) -> None:
         self._adapter = adapter
-        self._topology = places
-        self._lock = threading.Lock()
-        self._repository: topology.Repository | None = None
-        self._current: writer.Writer | None = None
+        self._repository = repository
+        self._writers = writers
+
+    def check(self) -> None:
+        """:raises HypervisorError: there is no media repository, nor room for one."""
+        self._repository.home()
 
     def upload(self, server: plan.Server, content: bytes) -> plan.MediaRef:
         name = drive_name(server)
@@ -60,7 +165,7 @@ class Media(capability.Media):
             name=name,
             size=len(content),
             sha256=hashlib.sha256(content).hexdigest(),
-            vios_uuid=self._topology.repository().vios.uuid,
+            vios_uuid=self._repository.home().vios.uuid,
             what=f"upload the config drive of {server.name}",
         )
         return plan.MediaRef(name, name, len(content))
@@ -71,36 +176,22 @@ class Media(capability.Media):
 
     def delete(self, media: plan.MediaRef) -> None:
         """Two calls: the volume group is read and written."""
+        home = self._repository.find()
+        if home is None:
+            return
 
         def remove(group: typing.Any) -> bool:
             gone = [
-                (home, item)
-                for home in group.vmedia_repos
-                for item in home.optical_media
+                (repository, item)
+                for repository in group.vmedia_repos
+                for item in repository.optical_media
                 if item.name == media.name
             ]
-            for home, item in gone:
-                home.optical_media.remove(item)
+            for repository, item in gone:
+                repository.optical_media.remove(item)
             return bool(gone)
 
-        self._writer().apply(remove, f"remove the config drive {media.name}")
-
-    def _writer(self) -> writer.Writer:
-        """Removals at the same time are one write of the volume group."""
-        repository = self._topology.repository()
-        with self._lock:
-            if self._repository != repository:
-                self._repository = repository
-                # Not kept: every upload changes the group.
-                self._current = writer.Writer(
-                    f"the media repository of {repository.vios.name}",
-                    lambda: storage_wrapper.VG.get(
-                        self._adapter,
-                        uuid=repository.group_uuid,
-                        parent_type=virtual_io_server.VIOS,
-                        parent_uuid=repository.vios.uuid,
-                    ),
-                    keep=False,
-                )
-            assert self._current is not None
-            return self._current
+        # Removals at the same time are one write of the volume group.
+        self._writers.of_group(home).apply(
+            remove, f"remove the config drive {media.name}"
+        )

@@ -81,8 +81,36 @@ OPTIONS = [
     cfg.StrOpt(
         "disk_driver",
         default="ssp",
-        choices=[("ssp", "logical units of a shared storage pool")],
-        help="Where the disks of servers are made.",
+        choices=[
+            ("ssp", "logical units of a shared storage pool"),
+            ("localdisk", "virtual disks in volume groups of the VIOSes"),
+        ],
+        help="Where the disks of new servers are made. Servers that have their "
+        "disks elsewhere keep them.",
+    ),
+    cfg.StrOpt(
+        "volume_group_name",
+        default="",
+        help="With disk_driver localdisk: the volume group for disks and images, "
+        "not rootvg; empty = the only one that is not rootvg.",
+    ),
+    cfg.StrOpt(
+        "volume_group_vios_name",
+        default="",
+        help="The VIOS whose volume group is used; empty = all that have one of "
+        "that name. New disks go where most space is free.",
+    ),
+    cfg.StrOpt(
+        "vopt_media_volume_group",
+        default="rootvg",
+        help="Volume group of a VIOS in which a media repository for config "
+        "drives is made, where no VIOS has one.",
+    ),
+    cfg.IntOpt(
+        "vopt_media_rep_size",
+        default=1,
+        min=1,
+        help="Size in GB of the media repository that is made.",
     ),
     cfg.StrOpt(
         "cluster_name",

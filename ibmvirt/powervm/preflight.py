@@ -23,6 +23,8 @@ from pypowervm.wrappers import network as network_wrapper
 
 from ibmvirt.common import context, exceptions
 from ibmvirt.powervm import connection as connections
+from ibmvirt.powervm import media, writer
+from ibmvirt.powervm.disks import kinds
 from ibmvirt.powervm.rest import errors, topology
 
 OK, WARNING, FAILURE = "ok", "warning", "failure"
@@ -62,8 +64,10 @@ def _all(
     places: topology.Topology,
 ) -> collections.abc.Iterator[Finding]:
     yield _vioses(places)
-    yield _look("disks", lambda: f"tier {places.tier().name} of {_pool(places)}")
-    yield _look("config drives", lambda: f"repository on {_repository(places)}")
+    writers = writer.Writers(connection.adapter)
+    disks = kinds.build(connection.adapter, places, writers, options)
+    yield _look("disks", disks.configured.where)
+    yield _look("config drives", lambda: _repository(options, connection, places))
     yield _look("SEA networks", lambda: _switch(places, options.default_switch))
     yield _bridges(connection.adapter, places)
     if options.use_rmc_mgmt_vif:
@@ -101,12 +105,26 @@ def _vioses(places: topology.Topology) -> Finding:
     return Finding("VIOS", OK, ", ".join(vios.name for vios in active))
 
 
-def _pool(places: topology.Topology) -> str:
-    return places.tier().pool_name
-
-
-def _repository(places: topology.Topology) -> str:
-    return places.repository().vios.name
+def _repository(
+    options: typing.Any, connection: connections.Connection, places: topology.Topology
+) -> str:
+    """Where the media repository is, or will be made."""
+    adapter = connection.adapter
+    repository = media.Repository(
+        adapter,
+        places,
+        writer.Writers(adapter),
+        options.vopt_media_volume_group,
+        options.vopt_media_rep_size,
+    )
+    found = repository.find()
+    if found is not None:
+        return f"repository on {found.vios.name}"
+    group = repository.candidates()[0]
+    return (
+        f"no VIOS has a repository: one of {options.vopt_media_rep_size} GB will be "
+        f"made in {group.name} of {group.vios.name}"
+    )
 
 
 def _management(places: topology.Topology) -> str:

@@ -25,7 +25,7 @@ from pypowervm.wrappers import virtual_io_server
 from ibmvirt.common import capability, exceptions, plan
 from ibmvirt.powervm import media as media_files
 from ibmvirt.powervm import parallel, writer
-from ibmvirt.powervm.disks import ssp
+from ibmvirt.powervm.disks import base, kinds
 from ibmvirt.powervm.rest import errors, topology
 from ibmvirt.powervm.volumes import base as volume_base
 
@@ -34,6 +34,7 @@ LOG = logging.getLogger(__name__)
 GROUP = "ViosSCSIMapping"
 MEDIA = "VirtualOpticalMedia"
 VOLUME = "PhysicalVolume"
+DISK = "VirtualDisk"
 # Kind, id and name of a backing device.
 Identity = tuple[str, str, str]
 # The mappings of a VIOS that are meant.
@@ -56,11 +57,15 @@ class Storage(capability.Storage):
         adapter: typing.Any,
         places: topology.Topology,
         writers: writer.Writers,
+        disks: kinds.Disks,
+        repository: media_files.Repository,
         volumes: dict[str, volume_base.VolumeKind],
     ) -> None:
         self._adapter = adapter
         self._topology = places
         self._writers = writers
+        self._disks = disks
+        self._repository = repository
         self._volumes = volumes
         # A volume that one partition gives back may be just wanted by another.
         self._changing = parallel.Locks()
@@ -72,7 +77,7 @@ class Storage(capability.Storage):
         media: plan.MediaRef | None,
         volumes: tuple[plan.Volume, ...],
     ) -> None:
-        """Map disks on every active VIOS, the drive where its repository is."""
+        """Map disks on every VIOS that has them, the drive where its repository is."""
         with self._changing.hold(volume.id for volume in volumes):
             self._connect(guest, disks, media, volumes)
 
@@ -83,12 +88,14 @@ class Storage(capability.Storage):
         media: plan.MediaRef | None,
         volumes: tuple[plan.Volume, ...],
     ) -> None:
-        wanted: dict[str, list[typing.Any]] = {}
         vioses = self._topology.active_vioses()
-        for vios in vioses:
-            wanted[vios.uuid] = [self._element(disk) for disk in disks]
+        wanted: dict[str, list[typing.Any]] = {vios.uuid: [] for vios in vioses}
+        for disk in disks:
+            made = self._kind(disk)
+            for vios in made.vioses(disk, vioses):
+                wanted[vios.uuid].append(made.element(disk))
         if media is not None:
-            home = self._topology.repository().vios
+            home = self._repository.home().vios
             element = storage_wrapper.VOptMedia.bld_ref(self._adapter, media.name)
             wanted.setdefault(home.uuid, []).append(element)
         exclusive: dict[Identity, str] = {}
@@ -111,12 +118,13 @@ class Storage(capability.Storage):
 
         parallel.over_vioses(change, vioses)
 
-    def _element(self, disk: plan.DiskRef) -> typing.Any:
-        if disk.kind == ssp.KIND:
-            return storage_wrapper.LU.bld_ref(self._adapter, disk.name, disk.id)
-        raise exceptions.InvalidRequest(
-            f"map the disk {disk.name}", f"disks of kind {disk.kind} are not known"
-        )
+    def _kind(self, disk: plan.DiskRef) -> base.DiskKind:
+        found = self._disks.by_type.get(disk.kind)
+        if found is None:
+            raise exceptions.InvalidRequest(
+                f"map the disk {disk.name}", f"disks of kind {disk.kind} are not known"
+            )
+        return found
 
     def _add(
         self,
@@ -125,7 +133,11 @@ class Storage(capability.Storage):
         elements: list[typing.Any],
         exclusive: collections.abc.Mapping[Identity, str],
     ) -> bool:
-        there = _mapped(mappings_of(wrapper, guest.id))
+        there = {
+            _key(mapping.backing_storage)
+            for mapping in mappings_of(wrapper, guest.id)
+            if mapping.backing_storage is not None
+        }
         others = [
             mapping
             for mapping in wrapper.scsi_mappings
@@ -138,7 +150,7 @@ class Storage(capability.Storage):
                 "and it is not to be shared",
                 "detach it there, or remove the mapping if Nova knows nothing of it",
             )
-        missing = [element for element in elements if _identity(element) not in there]
+        missing = [element for element in elements if _key(element) not in there]
         for element in missing:
             wrapper.scsi_mappings.append(
                 virtual_io_server.VSCSIMapping.bld(
@@ -150,28 +162,54 @@ class Storage(capability.Storage):
     def disconnect(
         self, guest: plan.GuestRef, volumes: tuple[plan.Volume, ...]
     ) -> capability.Released:
-        """Remove every mapping of the partition, whatever it maps."""
+        """Remove every mapping of the partition, whatever it maps.
+
+        Its disks are taken away from the management partition as well, where
+        a snapshot that was killed may have left them.
+        """
         with self._changing.hold(volume.id for volume in volumes):
             unmapped = self._unmap(
-                lambda wrapper: mappings_of(wrapper, guest.id),
+                lambda wrapper: self._all_of(wrapper, guest),
                 f"unmap the storage of the partition {guest.name}",
             )
             for kind in self._volumes.values():
                 kind.leave(guest)
             self._forget(unmapped, volumes)
-        storage = dict.fromkeys(i for items in unmapped.gone.values() for i in items)
-        return capability.Released(
-            disks=tuple(
-                plan.DiskRef(kind, identity, name)
-                for kind, identity, name in storage
-                if kind == ssp.KIND
-            ),
-            media=tuple(
-                plan.MediaRef(identity, name)
-                for kind, identity, name in storage
-                if kind == MEDIA
-            ),
-        )
+        disks: dict[str, plan.DiskRef] = {}
+        media: dict[str, plan.MediaRef] = {}
+        for vios, items in unmapped.gone.items():
+            for kind_, identity, name in items:
+                if kind_ in self._disks.by_type:
+                    disks[identity] = plan.DiskRef(
+                        kind_, identity, name, extra={"vios": vios}
+                    )
+                elif kind_ == MEDIA:
+                    media[identity] = plan.MediaRef(identity, name)
+        return capability.Released(tuple(disks.values()), tuple(media.values()))
+
+    def _all_of(self, wrapper: typing.Any, guest: plan.GuestRef) -> list[typing.Any]:
+        """The guest's mappings, and those of its disks to anybody."""
+        mine = {
+            identity
+            for identity in _mapped(mappings_of(wrapper, guest.id))
+            if identity[0] in self._disks.by_type
+        }
+        server = plan.Server(guest.uuid, guest.name) if guest.uuid else None
+        return [
+            mapping
+            for mapping in wrapper.scsi_mappings
+            if _is_of(mapping, guest.id)
+            or not mine.isdisjoint(_mapped([mapping]))
+            or (server is not None and self._is_disk(mapping, server))
+        ]
+
+    def _is_disk(self, mapping: typing.Any, server: plan.Server) -> bool:
+        """Whether it maps a disk that has a name of the server's."""
+        storage = mapping.backing_storage
+        if storage is None:
+            return False
+        kind, _id, name = _identity(storage)
+        return kind in self._disks.by_type and self._disks.owns(server, name)
 
     def disconnect_volume(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
         """Remove the mappings of one volume, and its disks from the VIOSes."""
@@ -257,13 +295,12 @@ class Storage(capability.Storage):
 
     def release(self, server: plan.Server) -> None:
         """Remove mappings of the server's disks and drive, whoever has them."""
-        names = {*ssp.disk_names(server), media_files.drive_name(server)}
+        drive = (MEDIA, *(2 * (media_files.drive_name(server),)))
         self._unmap(
             lambda wrapper: [
                 mapping
                 for mapping in wrapper.scsi_mappings
-                if mapping.backing_storage is not None
-                and _identity(mapping.backing_storage)[2] in names
+                if self._is_disk(mapping, server) or drive in _mapped([mapping])
             ],
             f"unmap the storage of {server.name}",
         )
@@ -293,6 +330,12 @@ def _identity(element: typing.Any) -> Identity:
     kind = str(element.schema_type)
     identity = element.name if kind == MEDIA else element.udid
     return kind, str(identity), str(element.name)
+
+
+def _key(element: typing.Any) -> tuple[str, str]:
+    """What tells a backing device from others of a VIOS, also in a reference."""
+    kind = str(element.schema_type)
+    return kind, str(element.name if kind in (MEDIA, DISK) else element.udid)
 
 
 def _names(elements: list[typing.Any]) -> str:

@@ -31,16 +31,18 @@ import typing
 
 from pypowervm import const
 from pypowervm import exceptions as pypowervm
+from pypowervm.wrappers import storage as storage_wrapper
 from pypowervm.wrappers import virtual_io_server
 
 from ibmvirt.common import clock, context, exceptions
-from ibmvirt.powervm.rest import errors
+from ibmvirt.powervm.rest import errors, topology
 
 LOG = logging.getLogger(__name__)
 
 # Changes the wrapper; True if it did. It is called again on a fresh wrapper
 # when the former one was stale, so it first looks whether all is done.
 Change = collections.abc.Callable[[typing.Any], bool]
+Result = collections.abc.Callable[[typing.Any], typing.Any]
 
 # Others write as well: give way a little longer with each try.
 _TRIES = 12
@@ -53,7 +55,15 @@ class _Item:
     change: Change
     what: str
     memento: str
-    future: concurrent.futures.Future[None]
+    result: Result
+    future: concurrent.futures.Future[typing.Any]
+
+    def done(self, wrapper: typing.Any) -> None:
+        """Made: ``wrapper`` is the object as it is now."""
+        try:
+            self.future.set_result(self.result(wrapper))
+        except Exception as error:
+            self.future.set_exception(error)
 
 
 class Writer:
@@ -82,14 +92,22 @@ class Writer:
         self._busy = False
         self._wrapper: typing.Any = None
 
-    def apply(self, change: Change, what: str) -> None:
+    def apply(
+        self, change: Change, what: str, result: Result = lambda _wrapper: None
+    ) -> typing.Any:
         """Make a change, together with others that are asked for meanwhile.
 
         :param what: for errors: "map the disk boot_a".
+        :param result: gets the object as it is after the change, which it
+            must not change; what it returns is returned.
         :raises HypervisorError: the platform refused it, for this change.
         """
         item = _Item(
-            change, what, context.current_memento(), concurrent.futures.Future()
+            change,
+            what,
+            context.current_memento(),
+            result,
+            concurrent.futures.Future(),
         )
         with self._condition:
             self._waiting.append(item)
@@ -102,7 +120,7 @@ class Writer:
                 batch, self._waiting = self._waiting, []
         if batch:
             self._write(batch)
-        item.future.result()
+        return item.future.result()
 
     def read(self) -> typing.Any:
         """The wrapper as it is now; it must not be changed."""
@@ -138,7 +156,7 @@ class Writer:
             work = context.Operation(name, target)
         with context.operation(work), context.reverting():
             try:
-                self._post(batch)
+                wrapper = self._post(batch)
             except exceptions.HypervisorError:
                 if len(batch) == 1:
                     raise
@@ -148,17 +166,17 @@ class Writer:
                     self._write_alone(item)
                 return
             for item in batch:
-                item.future.set_result(None)
+                item.done(wrapper)
 
     def _write_alone(self, item: _Item) -> None:
         try:
-            self._post([item])
+            wrapper = self._post([item])
         except Exception as error:
             item.future.set_exception(error)
         else:
-            item.future.set_result(None)
+            item.done(wrapper)
 
-    def _post(self, batch: list[_Item]) -> None:
+    def _post(self, batch: list[_Item]) -> typing.Any:
         what = "; ".join(item.what for item in batch[:_MEMENTOS])
         where = f"{what} on {self._name}"
         last: Exception | None = None
@@ -171,11 +189,11 @@ class Writer:
                 changed = [item.change(wrapper) for item in batch]
                 if not any(changed):
                     self._wrapper = wrapper if self._keep else None
-                    return
+                    return wrapper
                 try:
                     answer = wrapper.update()
                     self._wrapper = answer if self._keep else None
-                    return
+                    return answer
                 except pypowervm.HttpError as error:
                     if not _worth_another(error):
                         raise
@@ -194,12 +212,13 @@ def _worth_another(error: pypowervm.HttpError) -> bool:
 
 
 class Writers:
-    """The writers of all VIOSes, by VIOS and group."""
+    """The writers of all VIOSes and of their volume groups."""
 
     def __init__(self, adapter: typing.Any) -> None:
         self._adapter = adapter
         self._lock = threading.Lock()
         self._writers: dict[tuple[str, str], Writer] = {}
+        self._groups: dict[str, Writer] = {}
 
     def of(self, uuid: str, name: str, group: str) -> Writer:
         with self._lock:
@@ -212,6 +231,25 @@ class Writers:
                     ),
                 )
                 self._writers[uuid, group] = found
+            return found
+
+    def of_group(self, group: topology.Group) -> Writer:
+        """The writer of a volume group: its disks and its media repository."""
+        with self._lock:
+            found = self._groups.get(group.uuid)
+            if found is None:
+                # Not kept: every upload of a medium changes the group.
+                found = Writer(
+                    f"the volume group {group.name} of {group.vios.name}",
+                    lambda: storage_wrapper.VG.get(
+                        self._adapter,
+                        uuid=group.uuid,
+                        parent_type=virtual_io_server.VIOS,
+                        parent_uuid=group.vios.uuid,
+                    ),
+                    keep=False,
+                )
+                self._groups[group.uuid] = found
             return found
 
     def forget(self, uuid: str | None = None) -> None:

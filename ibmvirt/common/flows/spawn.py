@@ -20,11 +20,12 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
+import functools
 import typing
 
 from taskflow.patterns import graph_flow
 
-from ibmvirt.common import capability, plan, step
+from ibmvirt.common import capability, exceptions, plan, step
 
 # Makes the drive: the server, its guest and the management adapter -> bytes.
 MakeDrive = collections.abc.Callable[
@@ -90,7 +91,14 @@ def _disk_steps(
         )
 
     def create(image_key: str | None = None) -> tuple[plan.DiskRef, ...]:
-        return backend.disks.create(spawn.server, spawn.guest.disks, image_key)
+        make = functools.partial(backend.disks.create, spawn.server, spawn.guest.disks)
+        try:
+            return make(image_key)
+        except exceptions.ImageGone:
+            # Another host, or the ageing of images, was faster.
+            if image is None or tools.image_source is None:
+                raise
+            return make(backend.disks.prepare_image(image, tools.image_source))
 
     def delete(
         result: tuple[plan.DiskRef, ...] | None, image_key: str | None = None

@@ -28,7 +28,7 @@ from pypowervm import util
 from pypowervm.wrappers import storage as storage_wrapper
 
 from ibmvirt.common import capability, exceptions, plan
-from ibmvirt.powervm.disks import image_upload
+from ibmvirt.powervm.disks import base, image_upload, waiting
 from ibmvirt.powervm.rest import errors, topology
 
 LOG = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def disk_names(server: plan.Server) -> frozenset[str]:
     return frozenset(
         disk_name(server, plan.DiskSpec(role, index, 0))
         for role in _PREFIXES
-        for index in range(1 if role == "root" else 8)
+        for index in range(1 if role == "root" else base.EPHEMERALS)
     )
 
 
@@ -66,8 +66,10 @@ def image_name(image: plan.Image) -> str:
     )
 
 
-class SharedPool(capability.Disks):
+class SharedPool(base.DiskKind):
     """Logical units of one tier."""
+
+    KIND = KIND
 
     def __init__(self, adapter: typing.Any, places: topology.Topology) -> None:
         self._adapter = adapter
@@ -88,7 +90,7 @@ class SharedPool(capability.Disks):
             mine = self._uploads.setdefault(name, threading.Lock())
         if known is not None:
             return known
-        with mine:
+        with waiting.held(mine):
             with self._lock:
                 known = self._images.get(name)
             if known is None:
@@ -106,6 +108,36 @@ class SharedPool(capability.Disks):
     def _forget_image(self, udid: str) -> None:
         with self._lock:
             self._images = {n: u for n, u in self._images.items() if u != udid}
+
+    # -- where ------------------------------------------------------------
+
+    def where(self) -> str:
+        tier = self._topology.tier()
+        return f"tier {tier.name} of {tier.pool_name}"
+
+    def capacity(self) -> tuple[float, float]:
+        """One call."""
+        tier = self._topology.tier()
+        with errors.attempting(f"read the pool {tier.pool_name}"):
+            try:
+                pool = storage_wrapper.SSP.get(self._adapter, uuid=tier.pool_uuid)
+            except pypowervm.HttpNotFound:
+                self._topology.drop()
+                raise
+        return float(pool.capacity), float(pool.free_space)
+
+    def vioses(
+        self, disk: plan.DiskRef, active: tuple[topology.Vios, ...]
+    ) -> tuple[topology.Vios, ...]:
+        """Each that is a node of the cluster."""
+        nodes = self._topology.tier().nodes
+        return tuple(vios for vios in active if not nodes or vios.uuid in nodes)
+
+    def element(self, disk: plan.DiskRef) -> typing.Any:
+        return storage_wrapper.LU.bld_ref(self._adapter, disk.name, disk.id)
+
+    def owns(self, server: plan.Server, name: str) -> bool:
+        return name in disk_names(server)
 
     # -- disks ------------------------------------------------------------
 
@@ -139,10 +171,10 @@ class SharedPool(capability.Disks):
                 if not found:
                     raise
                 unit = found[0]
-            except pypowervm.HttpError:
-                if clone is not None:
-                    # The image may have been removed by somebody else.
+            except pypowervm.HttpError as error:
+                if clone is not None and all(u.udid != clone for u in self._feed()):
                     self._forget_image(clone)
+                    raise exceptions.ImageGone(what, errors.message(error)) from error
                 raise
         return _ref(unit, disk.role)
 

@@ -69,14 +69,19 @@ class Tier:
     pool_uuid: str
     pool_name: str
     href: str
+    # UUIDs of the VIOSes of this system that are nodes of the cluster.
+    nodes: frozenset[str] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True)
-class Repository:
-    """The media repository: its VIOS and volume group."""
+class Group:
+    """A volume group of a VIOS. The UDIDs of its disks have its ``serial``."""
 
     vios: Vios
-    group_uuid: str
+    uuid: str
+    name: str
+    serial: str
+    repository: bool
 
 
 class Topology:
@@ -282,44 +287,45 @@ class Topology:
                 )
             pool = storage_wrapper.SSP.get_by_href(self._adapter, wanted[0].ssp_uri)
             tiers = storage_wrapper.Tier.get(self._adapter, parent=pool)
+        nodes = frozenset(n.vios_uuid for n in wanted[0].nodes if n.vios_uuid)
         for tier in tiers:
             if tier.name == self._tier_name or (
                 not self._tier_name and tier.is_default
             ):
-                return Tier(tier.uuid, tier.name, pool.uuid, pool.name, tier.href)
+                return Tier(
+                    tier.uuid, tier.name, pool.uuid, pool.name, tier.href, nodes
+                )
         raise exceptions.HypervisorError(
             what,
             f"the pool {pool.name} has no tier {self._tier_name or '(default)'}",
             "set [powervm]tier_name to one that it has",
         )
 
-    def repository(self) -> Repository:
-        """The media repository for config drives.
+    def groups(self) -> tuple[Group, ...]:
+        """The volume groups of the active VIOSes."""
 
-        :raises HypervisorError: no active VIOS has one.
-        """
-        found: Repository = self._once("repository", self._read_repository)
-        return found
+        def read() -> tuple[Group, ...]:
+            found = []
+            for vios in self.active_vioses():
+                with errors.attempting(f"read the volume groups of {vios.name}"):
+                    wrappers = storage_wrapper.VG.get(
+                        self._adapter,
+                        parent_type=virtual_io_server.VIOS,
+                        parent_uuid=vios.uuid,
+                    )
+                found += [
+                    Group(vios, w.uuid, w.name, w.serial_id or "", bool(w.vmedia_repos))
+                    for w in wrappers
+                ]
+            return tuple(found)
 
-    def _read_repository(self) -> Repository:
-        what = "find a media repository"
-        # The management partition's VIOS first: its files are local.
-        ordered = sorted(self.active_vioses(), key=lambda vios: not vios.management)
-        with errors.attempting(what):
-            for vios in ordered:
-                groups = storage_wrapper.VG.get(
-                    self._adapter,
-                    parent_type=virtual_io_server.VIOS,
-                    parent_uuid=vios.uuid,
-                )
-                for group in groups:
-                    if group.vmedia_repos:
-                        return Repository(vios, group.uuid)
-        raise exceptions.HypervisorError(
-            what,
-            "no VIOS has one",
-            "create it: pvmctl vmr create, or mkrep on a VIOS",
-        )
+        result: tuple[Group, ...] = self._once("groups", read)
+        return result
+
+    def drop_groups(self) -> None:
+        """The volume groups, or their media repositories, have changed."""
+        with self._lock:
+            self._known.pop("groups", None)
 
 
 def _fc_ports(vios: typing.Any) -> list[FcPort]:

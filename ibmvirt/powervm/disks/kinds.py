@@ -1,0 +1,84 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""The kinds of disks: one for new disks, all of them for those that exist."""
+
+from __future__ import annotations
+
+import typing
+
+from ibmvirt.common import capability, plan
+from ibmvirt.powervm import writer
+from ibmvirt.powervm.disks import base, localdisk, ssp
+from ibmvirt.powervm.rest import topology
+
+
+class Disks(capability.Disks):
+    """New disks of the configured kind; old ones may be of another.
+
+    ``by_type`` has the kinds by the types of their backing devices.
+    """
+
+    def __init__(
+        self, kinds: tuple[base.DiskKind, ...], configured: base.DiskKind
+    ) -> None:
+        self.by_type = {kind.KIND: kind for kind in kinds}
+        self.configured = configured
+
+    def check(self, disks: tuple[plan.DiskSpec, ...]) -> None:
+        self.configured.check(disks)
+
+    def prepare_image(self, image: plan.Image, source: capability.ImageSource) -> str:
+        return self.configured.prepare_image(image, source)
+
+    def create(
+        self,
+        server: plan.Server,
+        disks: tuple[plan.DiskSpec, ...],
+        image_key: str | None,
+    ) -> tuple[plan.DiskRef, ...]:
+        return self.configured.create(server, disks, image_key)
+
+    def delete(self, disks: tuple[plan.DiskRef, ...]) -> None:
+        """Each by its kind, whatever new disks are made of."""
+        for name, kind in self.by_type.items():
+            mine = tuple(disk for disk in disks if disk.kind == name)
+            if mine or kind is self.configured:
+                kind.delete(mine)
+
+    def leftovers(self, server: plan.Server) -> tuple[plan.DiskRef, ...]:
+        return self.configured.leftovers(server)
+
+    def owns(self, server: plan.Server, name: str) -> bool:
+        """Whether a disk of this name was made for this server."""
+        return any(kind.owns(server, name) for kind in self.by_type.values())
+
+
+def build(
+    adapter: typing.Any,
+    places: topology.Topology,
+    writers: writer.Writers,
+    options: typing.Any,
+) -> Disks:
+    """:param options: the group ``[powervm]`` of the configuration."""
+    kinds: dict[str, base.DiskKind] = {
+        "ssp": ssp.SharedPool(adapter, places),
+        "localdisk": localdisk.LocalDisks(
+            adapter,
+            places,
+            writers,
+            options.volume_group_name,
+            options.volume_group_vios_name,
+        ),
+    }
+    return Disks(tuple(kinds.values()), kinds[options.disk_driver])

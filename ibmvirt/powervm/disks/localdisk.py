@@ -1,0 +1,303 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""Disks as logical volumes in volume groups of the VIOSes.
+
+An image is a virtual disk that stays; a boot disk is a copy of it that the
+VIOS makes. The images' names are those of nova-powervm, so that its images
+are used on. A server's are made of its UUID alone: the platform allows fifteen
+characters.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+import math
+import typing
+import uuid as uuids
+
+from pypowervm.wrappers import storage as storage_wrapper
+
+from ibmvirt.common import capability, exceptions, plan
+from ibmvirt.powervm import writer
+from ibmvirt.powervm.disks import base, volume_images
+from ibmvirt.powervm.rest import errors, topology
+
+LOG = logging.getLogger(__name__)
+
+KIND = "VirtualDisk"
+_MIB_PER_GB = 1024
+_NAME_MAX = 15
+_ROOT_VG = "rootvg"
+COPY = "c_"
+
+
+def disk_name(server_uuid: str, role: str, index: int = 0) -> str:
+    """b_<hash of the UUID>; e0_, s0_ for ephemeral and swap disks."""
+    prefix = "b_" if role == "root" else f"{role[0]}{index}_"
+    return _cut(prefix, server_uuid)
+
+
+def copy_name(server_uuid: str) -> str:
+    """The name of the copy that a snapshot is read from."""
+    return _cut(COPY, server_uuid)
+
+
+def _cut(prefix: str, server_uuid: str) -> str:
+    digest = hashlib.sha256(uuids.UUID(server_uuid).bytes).digest()
+    return f"{prefix}{base64.b32encode(digest).decode().lower()}"[:_NAME_MAX]
+
+
+def _names(server_uuid: str) -> frozenset[str]:
+    return frozenset(
+        (
+            disk_name(server_uuid, "root"),
+            disk_name(server_uuid, "swap"),
+            copy_name(server_uuid),
+            *(disk_name(server_uuid, "ephemeral", i) for i in range(base.EPHEMERALS)),
+        )
+    )
+
+
+class LocalDisks(base.DiskKind):
+    """Virtual disks of the volume groups of one name, on one VIOS or several.
+
+    :param group: the name; empty = the only one that is not rootvg.
+    :param vios: the VIOS whose group it is; empty = every one that has it.
+    """
+
+    KIND = KIND
+
+    def __init__(
+        self,
+        adapter: typing.Any,
+        places: topology.Topology,
+        writers: writer.Writers,
+        group: str,
+        vios: str,
+    ) -> None:
+        self._adapter = adapter
+        self._topology = places
+        self._writers = writers
+        self._group = group
+        self._vios = vios
+        self.images = volume_images.Images(adapter, writers)
+
+    # -- where ------------------------------------------------------------
+
+    def groups(self) -> tuple[topology.Group, ...]:
+        """The volume groups that new disks are made in.
+
+        :raises HypervisorError: there is none, or more than one name of them.
+        """
+        known = self._topology.groups()
+        found = tuple(
+            group
+            for group in known
+            if group.name == self._group or (not self._group and group.name != _ROOT_VG)
+            if self._vios in ("", group.vios.name)
+        )
+        if len({group.name for group in found}) == 1 and found[0].name != _ROOT_VG:
+            return found
+        names = sorted(f"{group.name} of {group.vios.name}" for group in known)
+        raise exceptions.HypervisorError(
+            "find the volume group for disks",
+            f"[powervm]volume_group_name is {self._group!r}, volume_group_vios_name "
+            f"is {self._vios!r}, and there are: {', '.join(names) or 'none'}",
+            f"set them to a group of an active VIOS other than {_ROOT_VG}",
+        )
+
+    def where(self) -> str:
+        return ", ".join(
+            f"{group.name} of {group.vios.name}" for group in self.groups()
+        )
+
+    def _read(self, group: topology.Group) -> typing.Any:
+        return self._writers.of_group(group).read()
+
+    def _roomiest(self) -> topology.Group:
+        """The group with the most free space; no call where there is one."""
+        groups = self.groups()
+        if len(groups) == 1:
+            return groups[0]
+        return max(groups, key=lambda group: float(self._read(group).available_size))
+
+    def capacity(self) -> tuple[float, float]:
+        """One call for each volume group."""
+        read = [self._read(group) for group in self.groups()]
+        return (
+            sum(float(group.capacity) for group in read),
+            sum(float(group.available_size) for group in read),
+        )
+
+    def vioses(
+        self, disk: plan.DiskRef, active: tuple[topology.Vios, ...]
+    ) -> tuple[topology.Vios, ...]:
+        home = disk.extra["vios"]
+        found = tuple(vios for vios in active if vios.uuid == home)
+        if not found:
+            raise exceptions.HypervisorUnavailable(
+                f"map the disk {disk.name}",
+                "the VIOS that has it has no active RMC connection",
+                "start the VIOS and look at its RMC connection",
+            )
+        return found
+
+    def element(self, disk: plan.DiskRef) -> typing.Any:
+        return storage_wrapper.VDisk.bld_ref(self._adapter, disk.name)
+
+    def owns(self, server: plan.Server, name: str) -> bool:
+        return name in _names(server.uuid)
+
+    # -- disks ------------------------------------------------------------
+
+    def prepare_image(self, image: plan.Image, source: capability.ImageSource) -> str:
+        """The volume group and the image's disk in it, uploaded if it is not there."""
+        group = self._roomiest()
+        return f"{group.uuid} {self.images.prepare(group, image, source)}"
+
+    def create(
+        self,
+        server: plan.Server,
+        disks: tuple[plan.DiskSpec, ...],
+        image_key: str | None,
+    ) -> tuple[plan.DiskRef, ...]:
+        """All disks of a server in one write; the VIOS copies the image."""
+        if not disks:
+            return ()
+        home, _, udid = (image_key or "").partition(" ")
+        group = self._group_of(home) if home else self._roomiest()
+        wanted = {disk_name(server.uuid, disk.role, disk.index): disk for disk in disks}
+
+        def add(wrapper: typing.Any) -> bool:
+            there = {volume_images.plain(disk) for disk in wrapper.virtual_disks}
+            missing = [name for name in wanted if name not in there]
+            for name in missing:
+                wrapper.virtual_disks.append(self._build(name, wanted[name], udid))
+            return bool(missing)
+
+        def result(wrapper: typing.Any) -> tuple[plan.DiskRef, ...]:
+            found = {volume_images.plain(disk): disk for disk in wrapper.virtual_disks}
+            return tuple(
+                ref(found[name], group, disk.role) for name, disk in wanted.items()
+            )
+
+        what = f"create the disks {', '.join(wanted)} of {server.name}"
+        try:
+            made: tuple[plan.DiskRef, ...] = self._writers.of_group(group).apply(
+                add, what, result
+            )
+        except exceptions.HypervisorError:
+            if udid and not self.images.has(group, udid):
+                raise exceptions.ImageGone(
+                    what, "the image's disk has been removed"
+                ) from None
+            raise
+        return made
+
+    def _build(self, name: str, disk: plan.DiskSpec, udid: str) -> typing.Any:
+        size = math.ceil(disk.size_mib / _MIB_PER_GB)
+        if disk.image is None:
+            return storage_wrapper.VDisk.bld(self._adapter, name, max(size, 1))
+        needed = math.ceil(disk.image.size / (1 << 30))
+        return storage_wrapper.VDisk.bld(
+            self._adapter,
+            name,
+            max(size, needed, disk.image.min_disk_gb, 1),
+            base_image=udid,
+            file_format=storage_wrapper.FileFormatType.RAW,
+        )
+
+    def _group_of(self, uuid: str) -> topology.Group:
+        for group in self._topology.groups():
+            if group.uuid == uuid:
+                return group
+        raise exceptions.HypervisorUnavailable(
+            f"use the volume group {uuid}",
+            "no VIOS with an active RMC connection has it",
+            "look at the VIOSes and their RMC connections",
+        )
+
+    def leftovers(self, server: plan.Server) -> tuple[plan.DiskRef, ...]:
+        """One call for each volume group."""
+        names = _names(server.uuid)
+        found = []
+        for group in self.groups():
+            with errors.attempting(f"look for disks of {server.name}"):
+                wrapper = self._read(group)
+            self.images.look(group, wrapper)
+            found += [
+                ref(disk, group, "root")
+                for disk in wrapper.virtual_disks
+                if volume_images.plain(disk) in names
+            ]
+        return tuple(found)
+
+    def delete(self, disks: tuple[plan.DiskRef, ...]) -> None:
+        """Remove disks, one write for each volume group that has some."""
+        by_group: dict[topology.Group, list[plan.DiskRef]] = {
+            group: [] for group in self.images.neglected()
+        }
+        for disk in disks:
+            by_group.setdefault(self._home(disk), []).append(disk)
+        first: Exception | None = None
+        for group, mine in by_group.items():
+            try:
+                self._remove(group, mine)
+            except exceptions.IBMVirtError as error:
+                LOG.warning("%s", error)
+                first = first or error
+        if first is not None:
+            raise first
+
+    def _remove(self, group: topology.Group, disks: list[plan.DiskRef]) -> None:
+        udids = {disk.id for disk in disks}
+
+        def remove(wrapper: typing.Any) -> bool:
+            gone = [disk for disk in wrapper.virtual_disks if disk.udid in udids]
+            for disk in gone:
+                wrapper.virtual_disks.remove(disk)
+            return self.images.clean(group, wrapper) or bool(gone)
+
+        names = ", ".join(sorted({disk.name for disk in disks}))
+        what = f"delete the disks {names or 'of uploads that are dead'}"
+        self._writers.of_group(group).apply(remove, what)
+        self.images.cleaned(group)
+
+    def _home(self, disk: plan.DiskRef) -> topology.Group:
+        """The group of a disk, also of one that is not configured any more."""
+        known = self._topology.groups()
+        for group in known:
+            if group.uuid == disk.extra.get("group"):
+                return group
+        for group in known:
+            # 03<serial of the group>.<number> (captured).
+            if group.serial and disk.id[2:].partition(".")[0] == group.serial:
+                return group
+        raise exceptions.HypervisorUnavailable(
+            f"delete the disk {disk.name}",
+            "no VIOS with an active RMC connection has its volume group",
+            "look at the VIOSes and their RMC connections",
+        )
+
+
+def ref(disk: typing.Any, group: topology.Group, role: str) -> plan.DiskRef:
+    return plan.DiskRef(
+        KIND,
+        disk.udid,
+        volume_images.plain(disk),
+        role,
+        {"vios": group.vios.uuid, "group": group.uuid},
+    )

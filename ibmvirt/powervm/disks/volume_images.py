@@ -1,0 +1,259 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""Images as virtual disks of a volume group.
+
+A volume group belongs to one system and its one compute service. So a marker
+beside an image's disk, made and removed with it, tells what is whole: one
+that no thread of this process works on is a dead service's, and goes with
+its image.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import typing
+
+from pypowervm.wrappers import storage as storage_wrapper
+
+from ibmvirt.common import capability, context, exceptions, plan
+from ibmvirt.powervm import writer
+from ibmvirt.powervm.disks import ageing, waiting
+from ibmvirt.powervm.rest import topology, uploads
+
+LOG = logging.getLogger(__name__)
+
+_IMAGE, _MARKER = "i_", "p_"
+_NAME_MAX = 15
+_MARKER_GB = 1
+
+Key = tuple[str, str]
+
+
+def image_name(image_id: str) -> str:
+    """i_<start of the UUID>, as nova-powervm named it."""
+    return f"{_IMAGE}{image_id.replace('-', '_')}"[:_NAME_MAX]
+
+
+class Images:
+    """The images in the volume groups, uploaded once each."""
+
+    def __init__(self, adapter: typing.Any, writers: writer.Writers) -> None:
+        self._adapter = adapter
+        self._writers = writers
+        self._ageing = ageing.Ageing()
+        self._lock = threading.Lock()
+        self._known: dict[Key, str] = {}
+        self._locks: dict[Key, threading.Lock] = {}
+        self._live: set[Key] = set()
+        # Groups that have something of dead uploads.
+        self._neglected: dict[str, topology.Group] = {}
+
+    def prepare(
+        self, group: topology.Group, image: plan.Image, source: capability.ImageSource
+    ) -> str:
+        """The UDID of the image's disk, uploaded if it is not there."""
+        name = image_name(image.id)
+        key = (group.uuid, name)
+        self._ageing.want(" ".join(key))
+        with self._lock:
+            known = self._known.get(key)
+            mine = self._locks.setdefault(key, threading.Lock())
+        if known is not None:
+            return known
+        with waiting.held(mine):
+            with self._lock:
+                known = self._known.get(key)
+            if known is None:
+                known = self._find(group, name) or self._upload(group, name, source)
+                with self._lock:
+                    self._known[key] = known
+            return known
+
+    def has(self, group: topology.Group, udid: str) -> bool:
+        """Whether the disk of an image is still there; if not, it is forgotten."""
+        wrapper = self._writers.of_group(group).read()
+        if any(disk.udid == udid for disk in wrapper.virtual_disks):
+            return True
+        with self._lock:
+            self._known = {k: u for k, u in self._known.items() if u != udid}
+        return False
+
+    def _find(self, group: topology.Group, name: str) -> str | None:
+        found: str | None = self._writers.of_group(group).apply(
+            lambda wrapper: self.clean(group, wrapper),
+            f"look for the image {name}",
+            lambda wrapper: _udid(wrapper, name),
+        )
+        self.cleaned(group)
+        return found
+
+    def _upload(
+        self, group: topology.Group, name: str, source: capability.ImageSource
+    ) -> str:
+        key, size = (group.uuid, name), source.size()
+        gigabytes = max(1, math.ceil(size / (1 << 30)))
+        marker = _marker_of(name)
+        new = {name: gigabytes, marker: _MARKER_GB}
+
+        def add(wrapper: typing.Any) -> bool:
+            there = {plain(disk) for disk in wrapper.virtual_disks}
+            missing = [wanted for wanted in new if wanted not in there]
+            for wanted in missing:
+                wrapper.virtual_disks.append(
+                    storage_wrapper.VDisk.bld(self._adapter, wanted, new[wanted])
+                )
+            return bool(missing)
+
+        what = f"upload the image {name}"
+        change = self._writers.of_group(group).apply
+        with self._lock:
+            self._live.add(key)
+        try:
+            udid: str = change(add, what, lambda wrapper: _udid(wrapper, name))
+            with source.open() as stream:
+                uploads.upload(
+                    self._adapter,
+                    stream,
+                    name=name,
+                    size=size,
+                    vios_uuid=group.vios.uuid,
+                    device=udid,
+                    what=what,
+                )
+            change(lambda wrapper: _remove(wrapper, {marker}), what)
+        except BaseException:
+            self._give_up(group, {name, marker})
+            raise
+        finally:
+            with self._lock:
+                self._live.discard(key)
+        return udid
+
+    def _give_up(self, group: topology.Group, names: set[str]) -> None:
+        """Best effort: the first error counts, and a marker tells of a rest."""
+        with context.reverting():
+            try:
+                self._writers.of_group(group).apply(
+                    lambda wrapper: _remove(wrapper, names),
+                    f"remove the unfinished upload {', '.join(sorted(names))}",
+                )
+            except exceptions.IBMVirtError as error:
+                LOG.warning("%s", error)
+                with self._lock:
+                    self._neglected[group.uuid] = group
+
+    # -- what dead uploads have left ---------------------------------------
+
+    def look(self, group: topology.Group, wrapper: typing.Any) -> None:
+        """Notice dead uploads in a group that was read for something else."""
+        if self._dead(group, wrapper):
+            with self._lock:
+                self._neglected[group.uuid] = group
+
+    def neglected(self) -> list[topology.Group]:
+        with self._lock:
+            return list(self._neglected.values())
+
+    def cleaned(self, group: topology.Group) -> None:
+        with self._lock:
+            self._neglected.pop(group.uuid, None)
+
+    def clean(self, group: topology.Group, wrapper: typing.Any) -> bool:
+        """Remove dead uploads from the wrapper; whether there were any."""
+        return _remove(wrapper, self._dead(group, wrapper))
+
+    def _dead(self, group: topology.Group, wrapper: typing.Any) -> set[str]:
+        with self._lock:
+            live = {name for uuid, name in self._live if uuid == group.uuid}
+        images = {
+            _IMAGE + plain(disk)[len(_MARKER) :]
+            for disk in wrapper.virtual_disks
+            if plain(disk).startswith(_MARKER)
+        }
+        dead = images - live
+        return dead | {_marker_of(name) for name in dead}
+
+    # -- ageing -------------------------------------------------------------
+
+    def age(
+        self,
+        groups: tuple[topology.Group, ...],
+        in_use: frozenset[str],
+        minimum: float,
+    ) -> None:
+        """Remove images that no server used for ``minimum`` seconds.
+
+        One call for each group, and one more where something is removed.
+
+        :param in_use: ids of images.
+        """
+        names = {image_name(image) for image in in_use}
+        found = {
+            group: self._writers.of_group(group).read().virtual_disks
+            for group in groups
+        }
+        present = {
+            f"{group.uuid} {plain(disk)}": (group, plain(disk))
+            for group, disks in found.items()
+            for disk in disks
+            if plain(disk).startswith(_IMAGE)
+        }
+        with self._lock:
+            live = {" ".join(key) for key in self._live}
+        used = live | {key for key, (_g, name) in present.items() if name in names}
+        due = self._ageing.due(present, used, minimum)
+        for group in groups:
+            gone = {present[key][1] for key in due if present[key][0] == group}
+            self._drop(group, gone)
+
+    def _drop(self, group: topology.Group, names: set[str]) -> None:
+        def remove(wrapper: typing.Any) -> bool:
+            cleaned = self.clean(group, wrapper)
+            return _remove(wrapper, names) or cleaned
+
+        if names:
+            LOG.info("removing unused images of %s: %s", group.name, sorted(names))
+        elif not self.neglected():
+            return
+        with self._lock:
+            for name in names:
+                self._known.pop((group.uuid, name), None)
+        self._writers.of_group(group).apply(
+            remove, f"remove unused images from {group.name}"
+        )
+        self.cleaned(group)
+
+
+def plain(disk: typing.Any) -> str:
+    """A disk's name without the directory that some platforms show."""
+    return str(disk.name).rsplit("/", 1)[-1]
+
+
+def _marker_of(image: str) -> str:
+    return _MARKER + image[len(_IMAGE) :]
+
+
+def _udid(wrapper: typing.Any, name: str) -> str | None:
+    return next(
+        (disk.udid for disk in wrapper.virtual_disks if plain(disk) == name), None
+    )
+
+
+def _remove(wrapper: typing.Any, names: typing.Container[str]) -> bool:
+    gone = [disk for disk in wrapper.virtual_disks if plain(disk) in names]
+    for disk in gone:
+        wrapper.virtual_disks.remove(disk)
+    return bool(gone)
