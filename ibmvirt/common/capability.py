@@ -66,7 +66,11 @@ class Guests(abc.ABC):
 
     @abc.abstractmethod
     def define(self, spec: plan.GuestSpec) -> plan.GuestRef:
-        """Make the guest, powered off."""
+        """Make the guest, powered off.
+
+        :raises NameTaken: what :meth:`record` gave is somebody else's; then it
+            is forgotten.
+        """
 
     @abc.abstractmethod
     def undefine(self, guest: plan.GuestRef) -> None:
@@ -75,6 +79,13 @@ class Guests(abc.ABC):
     @abc.abstractmethod
     def find(self, server: plan.Server) -> plan.GuestRef | None:
         """The guest of a server."""
+
+    def find_removable(self, server: plan.Server) -> plan.GuestRef | None:
+        """The guest of a server that is to be removed, if half made too.
+
+        :raises HypervisorError: it is there, and not to be removed from here.
+        """
+        return self.find(server)
 
     @abc.abstractmethod
     def list(self) -> list[plan.GuestRef]:
@@ -277,6 +288,9 @@ class Volumes(abc.ABC):
     def record(self, server: plan.Server) -> plan.Values:
         """What Nova shall keep of the server before its connector is made."""
         return plan.NOTHING
+
+    def abandon(self, server: plan.Server) -> None:
+        """Give back what :meth:`connector` took for a build that ended."""
 
     def check(self, volumes: tuple[plan.Volume, ...]) -> None:
         """Refuse connections that cannot be used, before anything is changed."""

@@ -20,7 +20,7 @@ import dataclasses
 import logging
 import typing
 
-from nova.compute import power_state, task_states
+from nova.compute import power_state, task_states, vm_states
 from nova.virt import hardware
 from oslo_concurrency import lockutils
 
@@ -227,7 +227,9 @@ class Extras:
 
     def get_volume_connector(self, instance: typing.Any) -> dict[str, typing.Any]:
         with (
-            self._operation("connector", instance),
+            self._operation(
+                "connector", instance, building=instance.vm_state == vm_states.BUILDING
+            ),
             lockutils.lock(f"ibmvirt-connector-{instance.uuid}"),
         ):
             part = self._need(self.backend.volumes, "use volumes")
@@ -240,6 +242,13 @@ class Extras:
                 records.reread(instance)
                 records.keep(instance, part.record(planning.server(instance)))
             return dict(part.connector(planning.server(instance), guest))
+
+    def failed_spawn_cleanup(self, instance: typing.Any) -> None:
+        """A build ended while its volumes were prepared, before its guest."""
+        with self._operation("destroy", instance):
+            if self.backend.volumes is not None:
+                volumes, server = self.backend.volumes, planning.server(instance)
+                self._undo(lambda: volumes.abandon(server))
 
     def attach_volume(
         self,

@@ -61,6 +61,10 @@ class GuestNotFound(IBMVirtError):
     """The hypervisor has no such guest."""
 
 
+class NameTaken(HypervisorError):
+    """Somebody else has what the platform would name the guest."""
+
+
 class WrongState(HypervisorError):
     """The guest is in a state in which that cannot be done."""
 

@@ -48,6 +48,8 @@ class Server:
     config_drive: bool = False
     # Nova is rebuilding, resizing or moving: what its records say was there.
     host: str = ""
+    # It has run: its guest was once built to the end.
+    launched: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

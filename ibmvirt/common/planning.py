@@ -34,6 +34,8 @@ def server(instance: typing.Any) -> plan.Server:
         system_metadata=_frozen(instance.system_metadata or {}),
         config_drive=bool(instance.config_drive),
         host=instance.host or "",
+        launched=instance.obj_attr_is_set("launched_at")
+        and instance.launched_at is not None,
     )
 
 

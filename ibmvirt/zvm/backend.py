@@ -18,7 +18,18 @@ import pathlib
 import typing
 
 from ibmvirt.common import capability, exceptions
-from ibmvirt.zvm import disks, files, guests, host, networks, paused
+from ibmvirt.zvm import (
+    cluster,
+    disks,
+    files,
+    guests,
+    holdings,
+    host,
+    networks,
+    paused,
+    userids,
+    volumes,
+)
 from ibmvirt.zvm.client import connector, transport
 
 
@@ -37,29 +48,46 @@ def build(options: typing.Any, state_path: str, own_ip: str) -> capability.Backe
     shared = files.SharedDirectory(
         pathlib.Path(options.shared_directory or state / "shared")
     )
-    calls = connector.Connector(
-        transport.Transport(
-            options.cloud_connector_url,
-            ca_file=options.ca_file,
-            token_path=options.token_path,
-            connect_timeout=options.connect_timeout,
-            read_timeout=options.request_timeout,
+
+    def to(url: str) -> connector.Connector:
+        return connector.Connector(
+            transport.Transport(
+                url,
+                ca_file=options.ca_file,
+                token_path=options.token_path,
+                connect_timeout=options.connect_timeout,
+                read_timeout=options.request_timeout,
+            )
         )
-    )
+
+    calls = to(options.cloud_connector_url)
+    members = cluster.Cluster(calls, [to(url) for url in options.ssi_connectors])
     names = guests.GuestList(calls)
     pauses = paused.Paused(state / "paused.json")
     media = disks.Media(shared)
+    choice = userids.Userids(calls, options.userid_prefix)
+    cinder = volumes.Volumes(
+        calls,
+        holdings.Holdings(state / "volumes"),
+        choice,
+        names.has,
+        template=options.fcp_template,
+        own_ip=own_ip,
+        grace=options.fcp_reservation_time,
+    )
     return capability.Backend(
         name="z/VM",
-        guests=guests.Guests(calls, names, pauses, options.userid_prefix),
+        guests=guests.Guests(calls, names, pauses, choice, members, cinder.forget),
         disks=disks.Disks(calls, shared),
-        storage=disks.Storage(calls, media),
+        storage=disks.Storage(calls, media, cinder),
         networks=networks.Networks(calls, grant=options.grant_vswitch),
         media=media,
         host=host.Host(calls, state, own_ip),
+        volumes=cinder,
         pause=guests.Pause(calls, pauses),
         consoles=guests.Consoles(calls),
         hot_plug_networks=True,
+        extend_volumes=True,
         # z/VM has no metadata service that a guest could reach.
         config_drive_required=True,
         # Deploying purges the reader, and with it the network's script.

@@ -18,6 +18,7 @@ import threading
 
 from ibmvirt.common import capability, plan
 from ibmvirt.zvm import files, releases
+from ibmvirt.zvm import volumes as zvm_volumes
 from ibmvirt.zvm.client import connector
 
 KIND = "minidisk"
@@ -82,9 +83,15 @@ class Disks(capability.Disks):
 class Storage(capability.Storage):
     """Deploying is how the image and the drive come to a guest."""
 
-    def __init__(self, calls: connector.Connector, media: capability.Media) -> None:
+    def __init__(
+        self,
+        calls: connector.Connector,
+        media: capability.Media,
+        cinder: zvm_volumes.Volumes,
+    ) -> None:
         self._calls = calls
         self._media = media
+        self._volumes = cinder
 
     def connect(
         self,
@@ -111,12 +118,20 @@ class Storage(capability.Storage):
         if media is not None:
             # The reader has it now; ours holds passwords.
             self._media.delete(media)
+        # Deploying purges the reader, and with it a volume's script.
+        for volume in volumes:
+            self._volumes.attach(guest, volume)
 
     def disconnect(
         self, guest: plan.GuestRef, volumes: tuple[plan.Volume, ...]
     ) -> capability.Released:
-        """Deleting the guest takes everything with it."""
+        """Deleting the guest takes everything with it, FCP devices too."""
+        if volumes:
+            self._volumes.expect(guest.id)
         return capability.Released()
+
+    def release(self, server: plan.Server) -> None:
+        self._volumes.abandon(server)
 
 
 class Media(capability.Media):

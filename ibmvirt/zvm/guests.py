@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import dataclasses
 import logging
 import threading
@@ -22,7 +23,7 @@ import typing
 from nova.compute import power_state
 
 from ibmvirt.common import capability, clock, context, exceptions, plan
-from ibmvirt.zvm import identity, paused, releases
+from ibmvirt.zvm import cluster, identity, paused, releases, userids
 from ibmvirt.zvm.client import connector, errors
 
 LOG = logging.getLogger(__name__)
@@ -40,7 +41,10 @@ class GuestPart:
 
 
 class GuestList:
-    """The Connector's list of guests, fetched by one for all."""
+    """The Connector's list of guests, fetched by one for all.
+
+    Without the guests that moved to another member of a cluster.
+    """
 
     def __init__(self, calls: connector.Connector) -> None:
         self._calls = calls
@@ -48,12 +52,22 @@ class GuestList:
         self._names: frozenset[str] = frozenset()
         self._at = float("-inf")
 
-    def get(self, *, fresh: bool = False) -> frozenset[str]:
+    def get(self) -> frozenset[str]:
         with self._lock:
-            if fresh or clock.now() - self._at > _LIST_AGE:
-                self._names = self._calls.guests()
-                self._at = clock.now()
+            if clock.now() - self._at > _LIST_AGE:
+                self._fetch()
             return self._names
+
+    def has(self, name: str) -> bool:
+        """A guest that is not on a list of late is looked for once more."""
+        with self._lock:
+            if clock.now() - self._at > _LIST_AGE or name not in self._names:
+                self._fetch()
+            return name in self._names
+
+    def _fetch(self) -> None:
+        self._names = self._calls.guests()
+        self._at = clock.now()
 
     def add(self, name: str) -> None:
         with self._lock:
@@ -65,19 +79,26 @@ class GuestList:
 
 
 class Guests(capability.Guests):
-    """Virtual machines by the Connector."""
+    """Virtual machines by the Connector.
+
+    :param gone: called with the userid of a guest that was removed.
+    """
 
     def __init__(
         self,
         calls: connector.Connector,
         names: GuestList,
         pauses: paused.Paused,
-        prefix: str,
+        userids: userids.Userids,
+        members: cluster.Cluster,
+        gone: collections.abc.Callable[[str], None],
     ) -> None:
         self._calls = calls
         self._names = names
         self._pauses = pauses
-        self._prefix = prefix
+        self._userids = userids
+        self._cluster = members
+        self._gone = gone
 
     def platform(
         self, server: plan.Server, flavor: plan.Values, image: plan.Image | None
@@ -92,15 +113,10 @@ class Guests(capability.Guests):
                     "the flavor's root disk is 0",
                     "use a flavor with a root disk as large as the image's",
                 )
-        if spec.volumes:
-            raise exceptions.Unsupported(
-                f"build {spec.server.name}", "volumes are not supported"
-            )
 
     def record(self, spec: plan.GuestSpec) -> plan.Values:
-        taken = self._names.get()
         return {
-            identity.KEY: identity.allocate(spec.server, self._prefix, taken),
+            **self._userids.of(spec.server),
             identity.OS_KEY: spec.platform.os_version,
         }
 
@@ -119,15 +135,19 @@ class Guests(capability.Guests):
             disks.append(entry)
         try:
             self._calls.create_guest(user, spec.vcpus, spec.memory_mib, disks)
-        except errors.AlreadyExists:
-            # Somebody else's.
+        except errors.AlreadyExists as error:
+            if self._userids.withdraw(spec.server):
+                # It was free when it was chosen: somebody else was faster.
+                raise exceptions.NameTaken(error.attempted, error.reason) from error
             raise
         except errors.ConnectorError:
             # It may be there in half: it is removed, and the build fails.
+            self._userids.withdraw(spec.server)
             with context.reverting():
                 self._remove_half_made(user)
             raise
         self._names.add(user)
+        self._userids.withdraw(spec.server)
         return plan.GuestRef(user, user, uuid=spec.server.uuid, record=record)
 
     def _remove_half_made(self, user: str) -> None:
@@ -141,15 +161,30 @@ class Guests(capability.Guests):
         self._calls.delete_guest(guest.id)
         self._names.remove(guest.id)
         self._pauses.clear(guest.id)
+        self._gone(guest.id)
 
     def find(self, server: plan.Server) -> plan.GuestRef | None:
         user = identity.known(server)
-        if user not in self._names.get() and user not in self._names.get(fresh=True):
+        if not user or not self._names.has(user):
             return None
-        os_version = str(server.system_metadata.get(identity.OS_KEY) or "")
-        return plan.GuestRef(
-            user, user, uuid=server.uuid, record={identity.OS_KEY: os_version}
-        )
+        return _reference(server, user)
+
+    def find_removable(self, server: plan.Server) -> plan.GuestRef | None:
+        user = identity.known(server)
+        if not user:
+            return None
+        if not self._names.has(user):
+            if self._calls.directory_entry(user) is None:
+                return None
+            # A build ended in the middle of its creation, or it was taken out
+            # of the Connector's database. Our Connector must know it first.
+            if server.launched:
+                self._cluster.check_unregistered(user)
+            if not self._calls.register(user):
+                return None
+            self._names.add(user)
+        self._cluster.check_removable(user)
+        return _reference(server, user)
 
     def list(self) -> list[plan.GuestRef]:
         return [plan.GuestRef(name, name) for name in sorted(self._names.get())]
@@ -208,6 +243,13 @@ class Guests(capability.Guests):
             "memory_max": int(found.get("max_mem_kb") or 0) // 1024,
             "memory_used": int(found.get("mem_kb") or 0) // 1024,
         }
+
+
+def _reference(server: plan.Server, user: str) -> plan.GuestRef:
+    """A guest as the next calls need it; also one of nova.virt.zvm's."""
+    os_version = server.system_metadata.get(identity.OS_KEY)
+    record = {identity.OS_KEY: os_version or releases.recorded(server)}
+    return plan.GuestRef(user, user, uuid=server.uuid, record=record)
 
 
 class Pause(capability.Pause):

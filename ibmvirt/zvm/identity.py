@@ -12,13 +12,20 @@
 
 """Which userid a server has.
 
-A server whose name is a valid userid has that one, as nova.virt.zvm gave it.
-Any other gets ``<prefix><base 36>``, made of its UUID and kept in its system
-metadata before the guest is created.
+A server whose name is a valid userid that nobody has gets that one, as
+nova.virt.zvm gave it. Any other gets ``<prefix><base 36>``, made of its UUID.
+It is kept in the server's system metadata before the guest is created.
+
+A comment of the directory entry could name the server too. The REST API of the
+Connector 1.6.3 drops it: its schema has the field ``comments``, its handler
+reads ``comment_list``, which the schema refuses. So a guest is found by the
+metadata, then by the name.
 """
 
 from __future__ import annotations
 
+import collections.abc
+import itertools
 import re
 import string
 
@@ -27,34 +34,36 @@ from ibmvirt.common import plan
 KEY = "ibmvirt:zvm_userid"
 OS_KEY = "ibmvirt:zvm_os_version"
 _DIGITS = string.digits + string.ascii_uppercase
-_VALID = re.compile(r"^[A-Z0-9@#$_]{1,8}$")
+# What the Connector's schema takes; z/VM itself knows @, # and $ as well.
+_VALID = re.compile(r"[A-Z0-9_]{1,8}")
 _LENGTH = 8
 
 
 def known(server: plan.Server) -> str:
-    """The userid of a server that has one."""
-    kept = server.system_metadata.get(KEY)
-    return str(kept) if kept else server.name.upper()
+    """The userid of a server that has one, or nothing.
 
-
-def is_valid(name: str) -> bool:
-    return bool(_VALID.match(name.upper()))
-
-
-def allocate(server: plan.Server, prefix: str, taken: frozenset[str]) -> str:
-    """A userid for a new server that nobody else has."""
+    A server without metadata of ours that ran once is one of nova.virt.zvm's.
+    One that never ran has no guest: a guest of its name is somebody else's.
+    """
     kept = server.system_metadata.get(KEY)
     if kept:
         return str(kept)
+    return server.name.upper() if server.launched and is_valid(server.name) else ""
+
+
+def is_valid(name: str) -> bool:
+    return bool(_VALID.fullmatch(name.upper()))
+
+
+def candidates(server: plan.Server, prefix: str) -> collections.abc.Iterator[str]:
+    """Userids for a new server, best first; each once."""
     if is_valid(server.name):
-        return server.name.upper()
-    room = len(_DIGITS) ** (_LENGTH - len(prefix))
-    number = int(server.uuid.replace("-", ""), 16) % room
-    for step in range(room):
-        name = prefix + _base36((number + step) % room, _LENGTH - len(prefix))
-        if name not in taken:
-            return name
-    raise AssertionError("every userid of the prefix is taken")
+        yield server.name.upper()
+    width = _LENGTH - len(prefix)
+    room = len(_DIGITS) ** width
+    number = int(server.uuid.replace("-", ""), 16)
+    for step in itertools.islice(itertools.count(number), room):
+        yield prefix + _base36(step % room, width)
 
 
 def _base36(number: int, length: int) -> str:

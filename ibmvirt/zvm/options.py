@@ -53,6 +53,26 @@ OPTIONS = [
         help="Beginning of the userids of servers whose name is no valid "
         "userid. 1 to 4 characters.",
     ),
+    cfg.StrOpt(
+        "fcp_template",
+        default="",
+        help="Name or id of the Connector's FCP multipath template that volumes "
+        "are attached by; empty for the Connector's default of the host.",
+    ),
+    cfg.IntOpt(
+        "fcp_reservation_time",
+        default=1800,
+        min=60,
+        help="Seconds that FCP devices stay reserved for a volume whose attach "
+        "does not come.",
+    ),
+    cfg.ListOpt(
+        "ssi_connectors",
+        default=[],
+        help="Addresses of the Connectors of the other members of an SSI "
+        "cluster. A guest that one of them has is not deleted from here. They "
+        "take the same ca_file and token_path.",
+    ),
     cfg.BoolOpt(
         "grant_vswitch",
         default=True,

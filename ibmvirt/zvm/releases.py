@@ -36,10 +36,7 @@ def os_version(image: plan.Image | None) -> str:
     what = "deploy a guest without an image"
     if image is None:
         raise exceptions.Unsupported(what, "booting from a volume is not supported")
-    distro = str(image.properties.get("os_distro") or "")
-    version = str(image.properties.get("os_version") or "")
-    joined = distro if any(c.isdigit() for c in distro) else f"{distro}{version}"
-    joined = joined.replace(" ", "").lower()
+    joined = _joined(image.properties, "")
     if not _ACCEPTED.match(joined):
         raise exceptions.InvalidRequest(
             f"use the image {image.name} ({image.id})",
@@ -48,3 +45,19 @@ def os_version(image: plan.Image | None) -> str:
             f"set them to one of: {SHOWN}",
         )
     return joined
+
+
+def recorded(server: plan.Server) -> str:
+    """The release of a server by what Nova kept of its image; empty if none.
+
+    nova.virt.zvm kept nothing of its own.
+    """
+    joined = _joined(server.system_metadata, "image_")
+    return joined if _ACCEPTED.match(joined) else ""
+
+
+def _joined(values: plan.Values, prefix: str) -> str:
+    distro = str(values.get(f"{prefix}os_distro") or "")
+    version = str(values.get(f"{prefix}os_version") or "")
+    joined = distro if any(c.isdigit() for c in distro) else f"{distro}{version}"
+    return joined.replace(" ", "").lower()

@@ -120,7 +120,7 @@ class Driven:
         )
 
     def destroy(self, spawn):
-        what = plan.Destroy(self.server(spawn), spawn.guest.vifs)
+        what = plan.Destroy(self.server(spawn), spawn.guest.vifs, spawn.guest.volumes)
         with self.operation("destroy", spawn.server):
             engine.run(destroy_flow.build(what, self.backend))
 

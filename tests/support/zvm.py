@@ -19,13 +19,51 @@ import io
 import tempfile
 import types
 
+from zvmconnector import connector
+
 from ibmvirt import configdrive
+from ibmvirt.common import plan
 from ibmvirt.simulators.zvm import imagefile
 from ibmvirt.zvm import backend
 from tests.support import driven
 
 RAW = bytes(range(256)) * 4096
 IMAGE_BYTES = imagefile.write(RAW)
+
+
+TARGETS = ["5005076802100c1b", "50:05:07:68:02:20:0c:1b"]
+
+
+def client(simulator):
+    """``client(simulator)(api, ...)``: a call by the Connector's own client."""
+    host, _, port = simulator.connector_url.removeprefix("http://").rpartition(":")
+    real = connector.ZVMConnector(host, int(port))
+
+    def call(api, *args, **kwargs):
+        answer = real.send_request(api, *args, **kwargs)
+        assert answer["overallRC"] == 0, (api, answer)
+        return answer["output"]
+
+    return call
+
+
+def fcp_template(simulator, name="paths", devices="1a00-1a03;1b00-1b03"):
+    """A template of two paths, the host's default."""
+    client(simulator)(
+        "create_fcp_template", name, fcp_devices=devices, host_default=True,
+        min_fcp_paths_count=2,
+    )  # fmt: skip
+
+
+def volume(number, **values):
+    """A volume on the LUN of that number."""
+    data = {"target_wwn": TARGETS, "target_lun": number}
+    return plan.Volume(
+        **{
+            "id": f"volume-{number}", "protocol": "fibre_channel", "data": data,
+            "device": f"/dev/vd{chr(ord('a') + number)}", **values,
+        }
+    )  # fmt: skip
 
 
 def drive():
@@ -48,6 +86,9 @@ def running(simulator, url=None, **overrides):
         "shared_directory": None,
         "userid_prefix": "OSV",
         "grant_vswitch": True,
+        "fcp_template": "",
+        "fcp_reservation_time": 1800,
+        "ssi_connectors": [],
         **overrides,
     }
     with tempfile.TemporaryDirectory(prefix="zvm-driven-") as state:

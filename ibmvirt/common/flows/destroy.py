@@ -33,7 +33,9 @@ def build(destroy: plan.Destroy, backend: capability.Backend) -> linear_flow.Flo
     flow = linear_flow.Flow("destroy")
     flow.add(
         step.Step(
-            "find the guest", lambda: backend.guests.find(server), provides="guest"
+            "find the guest",
+            lambda: backend.guests.find_removable(server),
+            provides="guest",
         )
     )
 

@@ -121,8 +121,14 @@ def _disk_steps(
 
 def _define(spawn: plan.Spawn, backend: capability.Backend, tools: Tools) -> step.Step:
     def define() -> plan.GuestRef:
-        tools.keep(backend.guests.record(spawn.guest))
-        guest = backend.guests.define(spawn.guest)
+        record = backend.guests.record(spawn.guest)
+        tools.keep(record)
+        try:
+            guest = backend.guests.define(spawn.guest)
+        except exceptions.NameTaken:
+            # Nothing may find somebody else's guest by it.
+            tools.keep(dict.fromkeys(record, ""))
+            raise
         tools.keep(guest.record)
         return guest
 

@@ -86,10 +86,12 @@ class Probe:
     """Kept state outside of the collections, such as rows of a database.
 
     ``read`` gives it as JSON, ``restore`` puts back what was read at a mark.
+    ``kept`` gives that part of what was read which is compared.
     """
 
     read: collections.abc.Callable[[], typing.Any]
     restore: collections.abc.Callable[[typing.Any], None]
+    kept: collections.abc.Callable[[typing.Any], typing.Any] = lambda read: read
 
 
 class World:
@@ -312,7 +314,8 @@ class World:
                 marked = states.get(found.name, {})
                 _compare(found, marked, current[found.name], changes)
         for probe_name, was in probed.items():
-            _differ(probe_name, was, read[probe_name], changes)
+            kept = self._probes[probe_name].kept
+            _differ(probe_name, kept(was), kept(read[probe_name]), changes)
         return changes
 
     def verify(self) -> list[str]:

@@ -101,6 +101,7 @@ class Machine:
                 world.Probe(
                     functools.partial(rows.read, one.databases),
                     functools.partial(rows.restore, one.databases),
+                    rows.kept,
                 ),
             )
 

@@ -49,6 +49,21 @@ def read(directory: pathlib.Path) -> dict[str, typing.Any]:
     return found
 
 
+def kept(read: dict[str, typing.Any]) -> dict[str, typing.Any]:
+    """What of the rows is compared.
+
+    Of an FCP device's row: who holds it and how often. The Connector copies
+    z/VM's state and owner there whenever it reserves one, and leaves the last
+    holder's name in the row of a device that nobody holds any more.
+    """
+    devices = {
+        row[0]: {"holder": row[1], "connections": row[2], "reserved": row[3]}
+        for row in read.get("fcp", {}).values()
+        if row[2] or row[3]
+    }
+    return {**read, "fcp": devices}
+
+
 def restore(directory: pathlib.Path, was: dict[str, typing.Any]) -> None:
     """Put the rows of a mark back."""
     for file, tables in TABLES.items():

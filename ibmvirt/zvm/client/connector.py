@@ -46,6 +46,10 @@ class Connector:
     def close(self) -> None:
         self._wire.close()
 
+    @property
+    def url(self) -> str:
+        return self._wire.url
+
     # -- host ---------------------------------------------------------------
 
     def host_info(self) -> dict[str, typing.Any]:
@@ -56,6 +60,16 @@ class Connector:
         """Userids of the Connector's guests, upper case."""
         found = self.call("list the guests", "guest_list")
         return frozenset(name.upper() for name in found)
+
+    def ssi_members(self) -> list[str]:
+        """Names of the members of the cluster; empty outside of one."""
+        lines = self.call("read the SSI cluster", "host_get_ssi_info") or []
+        pairs = (line.partition("=") for line in lines)
+        return [
+            value.strip()
+            for key, _, value in pairs
+            if key.strip() == "member_system_id"
+        ]
 
     # -- images -------------------------------------------------------------
 
@@ -113,6 +127,15 @@ class Connector:
             except errors.NotFound:
                 return
 
+    def register(self, user: str) -> bool:
+        """Let the Connector know a user of the directory; False if none is."""
+        try:
+            what = f"register the guest {user}"
+            self.call(what, "guest_register", user, "", "1")
+        except errors.NotFound:
+            return False
+        return True
+
     def delete_half_made(self, user: str) -> None:
         """Delete a guest whose creation failed; one that is not there is none.
 
@@ -120,12 +143,8 @@ class Connector:
         guest_create, and does not delete a user that it does not have there.
         So the user is registered first.
         """
-        try:
-            what = f"register the guest {user}"
-            self.call(what, "guest_register", user, "", "1")
-        except errors.NotFound:
-            return
-        self.delete_guest(user)
+        if self.register(user):
+            self.delete_guest(user)
 
     def deploy(self, user: str, image: str, drive: str | None) -> None:
         kwargs = {"transportfiles": drive} if drive else {}
@@ -141,10 +160,30 @@ class Connector:
         what = f"configure the further disks of the guest {user}"
         self.call(what, "guest_config_minidisks", user, disks)
 
+    def directory_entry(self, user: str) -> list[str] | None:
+        """The statements of a user of the directory, registered or not.
+
+        None: the directory, which a cluster's members share, has no such user.
+        """
+        what = f"read the directory entry of {user}"
+        try:
+            found = self.call(what, "guest_get_user_direct", user)
+        except errors.NotFound:
+            return None
+        return [str(line) for line in found["user_direct"]]
+
     def power_state(self, user: str) -> str:
         """on or off, without a look into the Connector's database."""
         what = f"read the power state of the guest {user}"
         return str(self.call(what, "guest_get_power_state_real", user))
+
+    def known_power_state(self, user: str) -> str:
+        """on or off of a guest of the Connector's.
+
+        :raises NotFound: it is none, or was found at another member.
+        """
+        what = f"read the power state of the guest {user}"
+        return str(self.call(what, "guest_get_power_state", user))
 
     def start(self, user: str) -> None:
         self.call(f"start the guest {user}", "guest_start", user)

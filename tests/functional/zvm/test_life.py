@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import itertools
 import pathlib
 
 import pytest
@@ -115,13 +116,28 @@ def test_a_name_that_is_a_userid_is_the_userid(driven):
     assert guest_name(driven, spawn) == "OSP0001A"
 
 
-def test_userids_do_not_collide():
-    server = plan.Server(uuid="0" * 31 + "1", name="instance-00000001")
-    first = identity.allocate(server, "OSV", frozenset())
-    second = identity.allocate(server, "OSV", frozenset({first}))
+def test_userids_do_not_collide(driven):
+    """The directory has the first choice: the next one is taken."""
+    server = driven.plan().server
+    first, second = itertools.islice(identity.candidates(server, "OSV"), 2)
     assert first != second
     assert identity.is_valid(first)
-    assert identity.is_valid(second)
+    support.client(driven.simulator)("guest_create", first, 1, 512, disk_list=[])
+    driven.spawn(driven.plan())
+    assert driven.kept[server.uuid][identity.KEY] == second
+
+
+def test_a_name_that_somebody_has_is_not_taken_and_not_deleted(driven):
+    """Also not by the delete of the server, which never had that guest."""
+    support.client(driven.simulator)("guest_create", "LINUX01", 1, 512, disk_list=[])
+    driven.simulator.mark()
+    spawn = driven.plan(name="linux01")
+    assert driven.guest(spawn) is None
+    driven.destroy(spawn)
+    driven.spawn(spawn)
+    assert guest_name(driven, spawn).startswith("OSV")
+    driven.destroy(spawn)
+    assert driven.simulator.compare() == []
 
 
 def test_power_states_with_one_command_each(driven):

@@ -1,0 +1,103 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The other members of an SSI cluster, whose guests are not ours to delete.
+
+The members share one directory. A guest may be logged on at one of them, or
+registered with one's Connector, and be in our Connector's database as well.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import threading
+
+from ibmvirt.common import exceptions
+from ibmvirt.zvm.client import connector, errors
+
+
+class Cluster:
+    """What is asked before a guest is removed; nothing where there is no SSI.
+
+    :param others: the other members' Connectors.
+    """
+
+    def __init__(
+        self,
+        calls: connector.Connector,
+        others: collections.abc.Sequence[connector.Connector] = (),
+    ) -> None:
+        self._calls = calls
+        self._others = tuple(others)
+        self._lock = threading.Lock()
+        self._members: tuple[str, ...] | None = None
+
+    def members(self) -> tuple[str, ...]:
+        """Names of all members, ours too; empty outside of a cluster."""
+        with self._lock:
+            if self._members is None:
+                self._members = tuple(self._calls.ssi_members())
+            return self._members
+
+    def check_removable(self, user: str) -> None:
+        """Refuse a guest that another member has.
+
+        :raises HypervisorError: it is logged on there, or registered there.
+        """
+        if len(self.members()) < 2:
+            return
+        what = f"remove the guest {user}"
+        # The Connector finds a guest that is logged on elsewhere by the first
+        # call, takes it off its list, and refuses the next.
+        try:
+            self._calls.known_power_state(user)
+        except errors.NotFound:
+            here = False
+        else:
+            here = user in self._calls.guests()
+        if not here:
+            raise exceptions.WrongState(
+                what,
+                "it is logged on at, or has moved to, another member of the cluster",
+                "relocate it back and register it with this member's Connector, "
+                "or remove it there",
+            )
+        self._check_registered(user)
+
+    def check_unregistered(self, user: str) -> None:
+        """Refuse a guest that our Connector does not have, unless no other has.
+
+        :raises HypervisorError: another member's Connector has it, or may.
+        """
+        if len(self.members()) < 2:
+            return
+        if not self._others:
+            raise exceptions.WrongState(
+                f"remove the guest {user}",
+                "the directory has it and our Connector does not: it may belong "
+                "to another member of the cluster",
+                "remove it there, or set [zvm]ssi_connectors",
+            )
+        self._check_registered(user)
+
+    def _check_registered(self, user: str) -> None:
+        for other in self._others:
+            if user in other.guests():
+                raise exceptions.WrongState(
+                    f"remove the guest {user}",
+                    f"it is registered with the Connector at {other.url}",
+                    "remove it there, or deregister it there",
+                )
+
+    def close(self) -> None:
+        for other in self._others:
+            other.close()

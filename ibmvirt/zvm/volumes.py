@@ -1,0 +1,395 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Cinder volumes over Fibre Channel, by the Connector's FCP templates."""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+import logging
+import threading
+import time
+
+from ibmvirt.common import capability, context, exceptions, plan
+from ibmvirt.zvm import holdings, identity, lun, userids
+from ibmvirt.zvm.client import connector, errors, fcp
+
+LOG = logging.getLogger(__name__)
+
+PROTOCOL = "fibre_channel"
+_DEVICE = "/dev/vdb"
+
+
+class Volumes(capability.Volumes):
+    """One reservation a guest: an FCP device on each path of a template.
+
+    A reservation is given back with the last volume, with the guest, and by
+    :meth:`sweep` where neither came.
+
+    :param exists: whether the Connector has a guest.
+    :param template: name or id of the FCP template; empty = the Connector's
+        default.
+    :param grace: seconds that a reservation may wait for its volume.
+    """
+
+    def __init__(
+        self,
+        calls: connector.Connector,
+        kept: holdings.Holdings,
+        names: userids.Userids,
+        exists: collections.abc.Callable[[str], bool],
+        *,
+        template: str,
+        own_ip: str,
+        grace: float,
+    ) -> None:
+        self._calls = calls
+        self._fcp = fcp.Fcp(calls)
+        self._kept = kept
+        self._names = names
+        self._exists = exists
+        self._template = template
+        self._template_id = ""
+        self._own_ip = own_ip
+        self._grace = grace
+        # No device is reserved while leftovers on one that is free are removed.
+        self._reserving = threading.Lock()
+
+    # -- connector --------------------------------------------------------
+
+    def connector(
+        self, server: plan.Server, guest: plan.GuestRef | None
+    ) -> plan.Values:
+        """The same for the same server, until its last volume is gone."""
+        user = guest.id if guest is not None else identity.known(server)
+        if not user:
+            raise exceptions.GuestNotFound(
+                f"reserve FCP devices for {server.name} ({server.uuid})",
+                "it has no userid",
+            )
+        with self._kept.of(user):
+            paths = self._reserve(user)
+        return {
+            "host": paths.host,
+            "ip": self._own_ip,
+            "wwpns": list(paths.wwpns),
+            "multipath": len(paths.devices) > 1,
+            "platform": "s390x",
+            "os_type": "linux",
+            "zvm_fcp": list(paths.devices),
+            "fcp_paths": len(paths.devices),
+            "fcp_template_id": paths.template,
+            "phy_to_virt_initiators": dict(paths.physical),
+        }
+
+    def _reserve(self, user: str) -> fcp.Paths:
+        """The caller holds the guest's lock."""
+        holding = self._kept.get(user) or holdings.Holding(user)
+        # What a guest has decides; an option that changes is for the next one.
+        wanted = holding.template or self._wanted()
+        # Written first: whatever becomes of the answer, the sweep knows of it.
+        holding = dataclasses.replace(holding, template=wanted, since=time.time())
+        self._kept.put(holding)
+        with self._reserving:
+            paths = self._fcp.reserve(user, wanted or None)
+        self._kept.put(dataclasses.replace(holding, template=paths.template))
+        return paths
+
+    def _wanted(self) -> str:
+        """The id of the template that the option names, or nothing."""
+        if self._template and not self._template_id:
+            self._template_id = self._fcp.template_id(self._template)
+        return self._template_id
+
+    def incomplete(self, server: plan.Server, guest: plan.GuestRef | None) -> bool:
+        """Nova prepares the volumes of a build before its guest is there."""
+        return guest is None and not identity.known(server)
+
+    def record(self, server: plan.Server) -> plan.Values:
+        return self._names.of(server)
+
+    def abandon(self, server: plan.Server) -> None:
+        self._names.withdraw(server)
+        self.forget(identity.known(server))
+
+    # -- attach and detach --------------------------------------------------
+
+    def check(self, volumes: tuple[plan.Volume, ...]) -> None:
+        for volume in volumes:
+            what = f"use the volume {volume.id}"
+            if volume.protocol != PROTOCOL:
+                raise exceptions.InvalidRequest(
+                    what,
+                    f"its protocol is {volume.protocol!r} and z/VM knows {PROTOCOL}",
+                    "use a volume type whose storage has such a connection",
+                )
+            if volume.boot:
+                raise exceptions.Unsupported(
+                    what, "booting from a volume is not supported on z/VM"
+                )
+            lun.targets(volume)
+            lun.number(volume)
+
+    def attach(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
+        """Idempotent; what is left of a failed one, :meth:`detach` removes."""
+        user, name = guest.id, _name(volume)
+        wanted = _attachment(guest, volume, holdings.COMING)
+        with self._kept.of(user):
+            if name in self._settled(user).volumes:
+                return
+            paths = self._reserve(user)
+            wanted = dataclasses.replace(wanted, devices=paths.devices)
+            holding = self._put(self._known(user), name, wanted, holdings.COMING)
+            try:
+                self._fcp.attach(_connection(user, wanted))
+            except errors.ConnectorAnswerLost:
+                if not self._is_counted(holding, wanted):
+                    raise
+            except errors.ConnectorUnreachable:
+                self._kept.put(holding.without(name))
+                raise
+            except errors.ConnectorError:
+                self._put(holding, name, wanted, holdings.FAILED)
+                raise
+            self._put(holding, name, wanted, holdings.ATTACHED)
+
+    def detach(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
+        user, name = guest.id, _name(volume)
+        with self._kept.of(user):
+            if self._kept.get(user) is None:
+                self._detach_unknown(guest, volume)
+                return
+            holding = self._settled(user, but=name)
+            found = holding.volumes.get(name)
+            if found is not None:
+                holding = self._remove(holding, name, found)
+            if not holding.volumes:
+                self._release(holding)
+
+    def extend(self, guest: plan.GuestRef, volume: plan.Volume, size: int) -> None:
+        """A guest that is off sees the new size when it starts.
+
+        :raises Unsupported: it runs: the Connector 1.6.3 has no call that lets
+            a running guest look again.
+        """
+        if self._calls.power_state(guest.id) == "on":
+            raise exceptions.Unsupported(
+                f"let the running guest {guest.id} see the new size of the volume "
+                f"{volume.id}",
+                "the Cloud Connector has no call for it",
+                "stop and start the server, or rescan the disk's paths and resize "
+                "the multipath device in the guest",
+            )
+
+    def _remove(
+        self, holding: holdings.Holding, name: str, found: holdings.Attachment
+    ) -> holdings.Holding:
+        """Take a volume off, in whatever state it is; the new holding."""
+        if found.state == holdings.ATTACHED or self._is_counted(holding, found):
+            holding = self._put(holding, name, found, holdings.GOING)
+            try:
+                self._fcp.detach(_connection(holding.user, found))
+            except errors.ConnectorAnswerLost:
+                if self._is_counted(holding, found):
+                    raise
+        elif found.state != holdings.GOING:
+            with self._reserving:
+                self._clean(holding, found)
+        holding = holding.without(name)
+        self._kept.put(holding)
+        return holding
+
+    def _clean(self, holding: holdings.Holding, found: holdings.Attachment) -> None:
+        """Remove what an attach may have left that the Connector does not count.
+
+        Its detach removes that too. In a guest that never saw the LUN it fails,
+        so it is called only where something can be left.
+        """
+        user, connection = holding.user, _connection(holding.user, found)
+        others = {device: holding.counted(device) for device in found.devices}
+        if not any(others.values()):
+            if self._fcp.dedicated(user) & set(found.devices):
+                self._fcp.detach(connection)
+        elif found.state == holdings.COMING:
+            # A detach takes one off the count, which is the other volumes'.
+            for device, count in others.items():
+                self._fcp.set_use(device, user, count + 1, holding.template)
+            try:
+                self._fcp.detach(connection)
+            except errors.ConnectorAnswerLost:
+                raise
+            except errors.ConnectorError as error:
+                LOG.info("nothing of the volume was left: %s", error)
+                for device, count in others.items():
+                    self._fcp.set_use(device, user, count, holding.template)
+
+    def _is_counted(
+        self, holding: holdings.Holding, found: holdings.Attachment
+    ) -> bool:
+        """Whether the Connector counts a volume that is not surely attached.
+
+        The devices of a failed attach may be another guest's by now.
+        """
+        device = found.devices[0]
+        use = self._fcp.use(device)
+        sure = holding.counted(device)
+        return use.holder == holding.user and use.connections > sure
+
+    def _settled(self, user: str, *, but: str = "") -> holdings.Holding:
+        """The guest's holding with nothing under way, except for ``but``.
+
+        What is under way now was begun by a call that did not end well: Nova
+        took an attach for failed, and the volume of a detach for attached.
+        """
+        holding = self._known(user)
+        for name, found in list(holding.volumes.items()):
+            if name == but or found.state == holdings.ATTACHED:
+                continue
+            if found.state == holdings.GOING and self._is_counted(holding, found):
+                holding = self._put(holding, name, found, holdings.ATTACHED)
+            else:
+                holding = self._remove(holding, name, found)
+        return holding
+
+    def _known(self, user: str) -> holdings.Holding:
+        return self._kept.get(user) or holdings.Holding(user)
+
+    def _put(
+        self,
+        holding: holdings.Holding,
+        name: str,
+        found: holdings.Attachment,
+        state: str,
+    ) -> holdings.Holding:
+        holding = holding.with_volume(name, dataclasses.replace(found, state=state))
+        self._kept.put(holding)
+        return holding
+
+    def _detach_unknown(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
+        """A volume of a guest of which nothing is kept: the state path is new."""
+        mine = self._held(guest.id)
+        used = tuple(d.number for d in mine if d.connections)
+        if used:
+            found = _attachment(guest, volume, holdings.GOING)
+            found = dataclasses.replace(found, devices=used)
+            self._fcp.detach(_connection(guest.id, found))
+        for template in {d.template for d in mine}:
+            self._fcp.release(guest.id, template)
+
+    def _held(self, user: str) -> list[fcp.Device]:
+        """The devices that the Connector counts or reserves for a guest."""
+        found = {
+            d.number: d
+            for d in self._fcp.devices()
+            if d.holder == user and (d.connections or d.reserved)
+        }
+        return list(found.values())
+
+    # -- giving back ----------------------------------------------------------
+
+    def _release(self, holding: holdings.Holding) -> None:
+        """Give back what has no volume, and forget the guest."""
+        user, templates = holding.user, {holding.template}
+        if not holding.template:
+            templates = {device.template for device in self._held(user)}
+        for template in templates:
+            self._fcp.release(user, template)
+        self._kept.drop(user)
+
+    def expect(self, user: str) -> None:
+        """Nova knows of volumes of the guest, whatever is kept here."""
+        if self._kept.get(user) is None:
+            self._kept.put(holdings.Holding(user, since=time.time(), known=False))
+
+    def forget(self, user: str) -> None:
+        """The guest is gone: nothing is counted or reserved for it any more."""
+        if not user:
+            return
+        with self._kept.of(user):
+            holding = self._kept.get(user)
+            if holding is None:
+                return
+            if holding.volumes or not holding.known:
+                for device in self._held(user):
+                    self._fcp.set_use(device.number, user, 0, "")
+                self._kept.drop(user)
+            else:
+                self._release(holding)
+
+    def sweep(self) -> None:
+        """Give back reservations whose volume did not come in time.
+
+        An attach that did not end well is undone; it was never reported as
+        done. A guest that is gone holds nothing. One guest's failure does not
+        keep the others.
+        """
+        with context.background("fcp_sweep"):
+            for user in self._kept.users():
+                try:
+                    with self._kept.of(user, wait=False) as mine:
+                        gone = mine and self._sweep(user)
+                    if gone:
+                        self.forget(user)
+                except exceptions.IBMVirtError as error:
+                    LOG.warning("%s", error)
+
+    def _sweep(self, user: str) -> bool:
+        """Whether the guest is gone; what it holds unused is released."""
+        holding = self._kept.get(user)
+        if holding is None or time.time() - holding.since < self._grace:
+            return False
+        if not self._exists(user):
+            return True
+        states = {volume.state for volume in holding.volumes.values()}
+        if states & {holdings.COMING, holdings.FAILED}:
+            holding = self._settled(user)
+        if holding.known and not holding.volumes:
+            LOG.info("the FCP devices of %s waited for no volume: released", user)
+            self._release(holding)
+        return False
+
+
+def _name(volume: plan.Volume) -> str:
+    return volume.id or f"{lun.number(volume)}@{lun.targets(volume)[0]}"
+
+
+def _attachment(
+    guest: plan.GuestRef, volume: plan.Volume, state: str
+) -> holdings.Attachment:
+    """:raises InvalidRequest: the guest's release of Linux is not known."""
+    os_version = str(guest.record.get(identity.OS_KEY) or "")
+    if not os_version:
+        raise exceptions.InvalidRequest(
+            f"use the volume {volume.id} with the guest {guest.id}",
+            "the guest's release of Linux is not known",
+            "set os_distro and os_version in the properties of its image",
+        )
+    return holdings.Attachment(
+        state=state,
+        devices=(),
+        wwpns=lun.targets(volume),
+        lun=lun.number(volume),
+        os_version=os_version,
+        mount_point=volume.device or _DEVICE,
+    )
+
+
+def _connection(user: str, found: holdings.Attachment) -> fcp.Connection:
+    return fcp.Connection(
+        user=user,
+        devices=found.devices,
+        wwpns=found.wwpns,
+        lun=found.lun,
+        os_version=found.os_version,
+        mount_point=found.mount_point,
+    )
