@@ -88,6 +88,8 @@ def build(options: typing.Any, state_path: str, own_ip: str) -> capability.Backe
         consoles=guests.Consoles(calls),
         hot_plug_networks=True,
         extend_volumes=True,
+        # Each guest has WWPNs of its own.
+        multiattach=True,
         # z/VM has no metadata service that a guest could reach.
         config_drive_required=True,
         # Deploying purges the reader, and with it the network's script.

@@ -189,6 +189,22 @@ def test_detach_by_a_service_that_knows_nothing(driven, spawn):
     assert driven.simulator.compare() == []
 
 
+def test_one_volume_on_two_servers(driven, spawn):
+    """Each has FCP devices, and so WWPNs, of its own."""
+    second = driven.plan(2)
+    driven.spawn(second)
+    shared = support.volume(1, multiattach=True)
+    attach(driven, spawn, shared)
+    attach(driven, second, shared)
+    found, devices = seen(driven, second)
+    assert found == [(LUN1, 2)]
+    assert not set(devices) & set(seen(driven, spawn)[1])
+    detach(driven, spawn, shared)
+    assert seen(driven, second) == (found, devices)
+    driven.destroy(second)
+    assert driven.simulator.compare() == []
+
+
 def test_a_path_that_is_lost_is_not_missed(driven, spawn):
     device = connector(driven, spawn)["zvm_fcp"][0]
     driven.simulator.world("fcp_path", device=device, lost=True)
