@@ -72,6 +72,18 @@ class Guests(abc.ABC):
             is forgotten.
         """
 
+    def settles(self, spec: plan.GuestSpec) -> bool:
+        """Whether :meth:`settle` has anything to do."""
+        return False
+
+    def settle(
+        self,
+        guest: plan.GuestRef,
+        spec: plan.GuestSpec,
+        disks: tuple[plan.DiskRef, ...],
+    ) -> None:
+        """Set what depends on the connected storage, before the first start."""
+
     @abc.abstractmethod
     def undefine(self, guest: plan.GuestRef) -> None:
         """Remove it; silent if it is not there."""

@@ -53,7 +53,9 @@ def build(options: typing.Any, own_ip: str, host_name: str = "") -> capability.B
     }
     return capability.Backend(
         name="PowerVM",
-        guests=partitions.Partitions(adapter, places, cache, operations, defaults),
+        guests=partitions.Partitions(
+            adapter, places, cache, operations, defaults, mappings.boot_slots
+        ),
         disks=disks,
         storage=mappings,
         networks=networks.Networks(

@@ -293,6 +293,41 @@ class Storage(capability.Storage):
             for kind, *_id in _mapped(mappings_of(wrapper, guest.id))
         )
 
+    def boot_slots(
+        self,
+        guest: plan.GuestRef,
+        disks: tuple[plan.DiskRef, ...],
+        volumes: tuple[plan.Volume, ...],
+    ) -> list[int]:
+        """Slots of the partition's adapters that lead to what it boots from.
+
+        The first VIOS's first. No call while nobody else changes the mappings.
+        """
+        roots = [self._element(disk) for disk in disks if disk.role == "root"]
+        wanted = {_identity(element)[:2] for element in roots}
+        for volume in volumes:
+            if volume.boot:
+                kind = self._volumes[volume.protocol]
+                udid = kind.udid(guest, volume)
+                if udid is None:
+                    return kind.slots(guest)
+                wanted.add((VOLUME, udid))
+        found: list[int] = []
+
+        def look(wrapper: typing.Any) -> None:
+            found.extend(
+                int(mapping.client_adapter.lpar_slot_num)
+                for mapping in mappings_of(wrapper, guest.id)
+                if mapping.backing_storage is not None
+                and _identity(mapping.backing_storage)[:2] in wanted
+            )
+
+        for vios in self._topology.active_vioses():
+            self._writers.of(vios.uuid, vios.name, GROUP).look(
+                look, f"find the boot disk of the partition {guest.name}"
+            )
+        return found
+
     def release(self, server: plan.Server) -> None:
         """Remove mappings of the server's disks and drive, whoever has them."""
         drive = (MEDIA, *(2 * (media_files.drive_name(server),)))

@@ -122,6 +122,17 @@ class Writer:
             self._write(batch)
         return item.future.result()
 
+    def look(
+        self, look: collections.abc.Callable[[typing.Any], None], what: str
+    ) -> None:
+        """Show the wrapper as the last POST left it; no call if it is kept."""
+
+        def change(wrapper: typing.Any) -> bool:
+            look(wrapper)
+            return False
+
+        self.apply(change, what)
+
     def read(self) -> typing.Any:
         """The wrapper as it is now; it must not be changed."""
         with errors.attempting(f"read {self._name}"):

@@ -70,8 +70,11 @@ def build(
     if spawn.config_drive:
         flow.add(_drive(server, backend, tools))
     flow.add(_connect(spawn, backend))
+    settles = backend.guests.settles(spawn.guest)
+    if settles:
+        flow.add(_settle(spawn, backend))
     if spawn.power_on:
-        flow.add(_power_on(spawn, backend))
+        flow.add(_power_on(spawn, backend, settles=settles))
     return flow
 
 
@@ -212,7 +215,22 @@ def _connect(spawn: plan.Spawn, backend: capability.Backend) -> step.Step:
     )
 
 
-def _power_on(spawn: plan.Spawn, backend: capability.Backend) -> step.Step:
+def _settle(spawn: plan.Spawn, backend: capability.Backend) -> step.Step:
+    def settle(guest: plan.GuestRef, disks: tuple[plan.DiskRef, ...]) -> None:
+        backend.guests.settle(guest, spawn.guest, disks)
+
+    return step.Step(
+        "settle the guest",
+        settle,
+        requires=["guest", "disks"],
+        after=["connected"],
+        provides="settled",
+    )
+
+
+def _power_on(
+    spawn: plan.Spawn, backend: capability.Backend, *, settles: bool
+) -> step.Step:
     def power_on(guest: plan.GuestRef) -> None:
         backend.guests.power_on(guest)
 
@@ -220,6 +238,7 @@ def _power_on(spawn: plan.Spawn, backend: capability.Backend) -> step.Step:
         backend.guests.power_off(guest, timeout=0, retry_interval=0)
 
     after = ["connected", "management"] + (["plugged"] if spawn.guest.vifs else [])
+    after += ["settled"] if settles else []
     return step.Step(
         "power on", power_on, revert=power_off, requires=["guest"], after=after
     )

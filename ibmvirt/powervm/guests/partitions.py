@@ -27,13 +27,16 @@ from pypowervm.wrappers import logical_partition
 
 from ibmvirt.common import capability, exceptions, plan
 from ibmvirt.powervm import lpar_cache
-from ibmvirt.powervm.guests import power, spec
+from ibmvirt.powervm.guests import ibm_i, power
+from ibmvirt.powervm.guests import spec as specs
 from ibmvirt.powervm.rest import errors, topology
 from ibmvirt.powervm.volumes import wwpns
 
 # State of the REST API -> Nova's.
 _STATES = {
     "not activated": power_state.SHUTDOWN,
+    "migrating not active": power_state.SHUTDOWN,
+    "migrating running": power_state.RUNNING,
     "running": power_state.RUNNING,
     "starting": power_state.RUNNING,
     "open firmware": power_state.RUNNING,
@@ -61,6 +64,12 @@ def servers_of(lpar_uuid: str) -> tuple[str, str]:
     return lower, f"{int(lower[0], 16) | 8:x}{lower[1:]}"
 
 
+# Slots of a partition's adapters that lead to what it boots from.
+BootSlots = collections.abc.Callable[
+    [plan.GuestRef, tuple[plan.DiskRef, ...], tuple[plan.Volume, ...]], list[int]
+]
+
+
 def _reference(uuid: str, name: str, server: plan.Server) -> plan.GuestRef:
     """With the WWPNs that Nova keeps for the server."""
     record = types.MappingProxyType(wwpns.kept(server.system_metadata))
@@ -77,17 +86,19 @@ class Partitions(capability.Guests):
         cache: lpar_cache.LparCache,
         operations: power.Power,
         defaults: collections.abc.Mapping[str, str],
+        boot_slots: BootSlots,
     ) -> None:
         self._adapter = adapter
         self._topology = places
         self._cache = cache
         self._power = operations
         self._defaults = defaults
+        self._boot_slots = boot_slots
 
     def platform(
         self, server: plan.Server, flavor: plan.Values, image: plan.Image | None
-    ) -> spec.PartitionSpec:
-        return spec.from_flavor(flavor, image, self._defaults)
+    ) -> specs.PartitionSpec:
+        return specs.from_flavor(flavor, image, self._defaults)
 
     def check(self, wanted: plan.GuestSpec) -> None:
         """Build the partition's description, which refuses what cannot be."""
@@ -101,7 +112,7 @@ class Partitions(capability.Guests):
             "uuid": uuid_of(wanted.server.uuid),
             "env": wanted.platform.type,
         }
-        pool = attributes.pop(spec.POOL, None)
+        pool = attributes.pop(specs.POOL, None)
         if pool is not None:
             attributes[lpar_builder.SPP] = str(self._topology.processor_pool(pool))
         system = self._topology.system()
@@ -139,6 +150,25 @@ class Partitions(capability.Guests):
             )
         )
         return _reference(made.uuid.upper(), made.name, wanted.server)
+
+    def settles(self, spec: plan.GuestSpec) -> bool:
+        return bool(spec.platform.type == specs.IBM_I)
+
+    def settle(
+        self,
+        guest: plan.GuestRef,
+        spec: plan.GuestSpec,
+        disks: tuple[plan.DiskRef, ...],
+    ) -> None:
+        """IBM i is told which adapter it loads from. Two calls."""
+        slots = self._boot_slots(guest, disks, spec.volumes)
+        if not slots:
+            raise exceptions.HypervisorError(
+                f"set the load source of the partition {guest.name}",
+                "no VIOS maps its boot disk",
+                "look at the VIOSes",
+            )
+        ibm_i.settle(self._adapter, guest, slots)
 
     def _read(self, uuid: str) -> typing.Any:
         try:

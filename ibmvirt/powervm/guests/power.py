@@ -27,6 +27,8 @@ _IS_OFF = ("HSCL1558", "PVME04000005", "PVME01050901")
 _IS_ON = ("HSCL3681", "PVME01042026")
 _OFF = "not activated"
 _IBM_I = "OS400"
+# Seconds that a soft reboot leaves the system for each orderly way.
+_SOFT = 120.0
 
 
 class Power(capability.CrashDump):
@@ -38,8 +40,13 @@ class Power(capability.CrashDump):
 
     def on(self, guest: plan.GuestRef) -> None:
         what = f"start the partition {guest.name}"
+        parameters = {"force": "false", "novsi": "true"}
+        known = self._cache.get(guest.id)
+        if known is not None and known.type != _IBM_I:
+            # Not into the firmware's menus, where somebody may have left it.
+            parameters["bootmode"] = "norm"
         try:
-            self._run(guest, "PowerOn", {"force": "false", "novsi": "true"}, what)
+            self._run(guest, "PowerOn", parameters, what)
         except errors.JobFailed as error:
             if not _says(error, _IS_ON):
                 raise
@@ -61,15 +68,7 @@ class Power(capability.CrashDump):
     def _ask(self, guest: plan.GuestRef, timeout: float) -> bool:
         """The orderly ways, one after the other; whether one stopped it."""
         end = clock.now() + timeout
-        known = self._cache.get(guest.id)
-        ways = []
-        if known is not None and (known.rmc == "active" or known.type == _IBM_I):
-            first = {"operation": "osshutdown", "immediate": "true"}
-            if known.type == _IBM_I:
-                first = {"operation": "osshutdown", "immediate": "false"}
-            ways.append(first)
-        ways.append({"operation": "shutdown", "immediate": "false"})
-        for parameters in ways:
+        for parameters in _orderly(self._cache.get(guest.id)):
             left = end - clock.now()
             if left <= 0:
                 break
@@ -94,19 +93,26 @@ class Power(capability.CrashDump):
             self.on(guest)
             return
         what = f"restart the partition {guest.name}"
-        if not hard and (known.rmc == "active" or known.type == _IBM_I):
-            parameters = {
-                "operation": "osshutdown",
-                "immediate": "true",
-                "restart": "true",
-            }
+        for parameters in () if hard else _orderly(known):
             try:
-                self._stop(guest, parameters, what)
+                self._restart(guest, parameters, what, _SOFT)
                 return
-            except errors.JobFailed as error:
+            except (errors.JobFailed, exceptions.WrongState) as error:
                 LOG.info("%s", error)
-        parameters = {"operation": "shutdown", "immediate": "true", "restart": "true"}
-        self._stop(guest, parameters, what)
+                context.check()
+        self._restart(guest, {"operation": "shutdown", "immediate": "true"}, what)
+
+    def _restart(
+        self,
+        guest: plan.GuestRef,
+        parameters: dict[str, str],
+        what: str,
+        timeout: float | None = None,
+    ) -> None:
+        stopped = self._stop(guest, {**parameters, "restart": "true"}, what, timeout)
+        if not stopped:
+            # It went off by itself meanwhile, and nobody restarts it.
+            self.on(guest)
 
     def trigger(self, guest: plan.GuestRef) -> None:
         """Let the system dump its memory and restart."""
@@ -121,16 +127,20 @@ class Power(capability.CrashDump):
         parameters: dict[str, str],
         what: str,
         timeout: float | None = None,
-    ) -> None:
+    ) -> bool:
+        """Whether this stopped it; False = it was off."""
+        stopped = True
         try:
             self._run(guest, "PowerOff", parameters, what, timeout)
         except errors.JobFailed as error:
             if not _says(error, _IS_OFF):
                 raise
-        if "restart" in parameters:
+            stopped = False
+        if stopped and "restart" in parameters:
             self._refresh(guest)
         else:
             self._cache.set_state(guest.id, _OFF, "none")
+        return stopped
 
     def _run(
         self,
@@ -154,6 +164,21 @@ class Power(capability.CrashDump):
         known = self._cache.get(guest.id)
         if known is not None and known.state == _OFF:
             self._cache.set_state(guest.id, "running", known.rmc)
+
+
+def _orderly(known: lpar_cache.Lpar | None) -> list[dict[str, str]]:
+    """The ways to stop a partition in order, the gentlest first.
+
+    Its system is asked through RMC, IBM i always; last comes the platform's own
+    delayed shutdown.
+    """
+    ways = []
+    if known is not None and known.type == _IBM_I:
+        ways += [("osshutdown", "false"), ("osshutdown", "true")]
+    elif known is not None and known.rmc == "active":
+        ways += [("osshutdown", "true")]
+    ways += [("shutdown", "false")]
+    return [{"operation": name, "immediate": at_once} for name, at_once in ways]
 
 
 def _says(error: Exception, codes: tuple[str, ...]) -> bool:

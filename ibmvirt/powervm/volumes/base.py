@@ -74,6 +74,10 @@ class VolumeKind(abc.ABC):
         """The disks that :meth:`reach` made of a volume, by VIOS."""
         return {}
 
+    def slots(self, guest: plan.GuestRef) -> list[int]:
+        """Slots of the guest's adapters that lead to volumes without a disk."""
+        return []
+
     def leave(self, guest: plan.GuestRef) -> None:
         """The guest is removed: take away what :meth:`reach` made for it."""
 

@@ -70,6 +70,9 @@ class FibreChannel(base.VolumeKind):
     def known(self, volume: plan.Volume) -> dict[str, list[str]]:
         return self._vscsi.known(volume)
 
+    def slots(self, guest: plan.GuestRef) -> list[int]:
+        return self._way(guest.record).slots(guest)
+
     def leave(self, guest: plan.GuestRef) -> None:
         self._npiv.leave(guest)
 

@@ -223,6 +223,23 @@ class Npiv(base.VolumeKind):
                 changed = True
         return changed
 
+    def slots(self, guest: plan.GuestRef) -> list[int]:
+        pairs = {adapter.pair for adapter in wwpns.adapters(guest.record)}
+        found: list[int] = []
+
+        def look(wrapper: typing.Any) -> None:
+            found.extend(
+                int(mapping.client_adapter.lpar_slot_num)
+                for mapping in wrapper.vfc_mappings
+                if _pair(mapping) in pairs
+            )
+
+        for vios in self._topology.active_vioses():
+            self._writers.of(vios.uuid, vios.name, GROUP).look(
+                look, f"find the Fibre Channel adapters of {guest.name}"
+            )
+        return found
+
     def leave(self, guest: plan.GuestRef) -> None:
         self._remove(guest.record, guest.name)
 

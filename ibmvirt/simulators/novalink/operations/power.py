@@ -17,7 +17,13 @@ from __future__ import annotations
 import threading
 
 from ibmvirt.simulators.novalink import jobs, store
-from ibmvirt.simulators.novalink.objects import backing, base, partition, scsi_mapping
+from ibmvirt.simulators.novalink.objects import (
+    backing,
+    base,
+    fc_mapping,
+    partition,
+    scsi_mapping,
+)
 from ibmvirt.simulators.novalink.schema import xml
 
 KINDS = ("LogicalPartition", "VirtualIOServer")
@@ -91,12 +97,35 @@ def power_on(
             f"HSCL3681 The partition {item.value('PartitionName')} is not in a "
             "state in which it can be activated."
         )
+    if item.value("PartitionType") == "OS400":
+        _require_load_source(system, item)
     if mode:
         xml.put(element, "BootMode", mode, partition.ORDER)
     _to_running(system, item.changed(element), mode or item.value("BootMode"))
     if parameters.get("remove_optical_name"):
         _remove_later(system, item, parameters)
     return ()
+
+
+def _require_load_source(system: store.System, item: store.SimObject) -> None:
+    """IBM i is told where it loads from; which message says so is assumed."""
+    source = item.value("PartitionIOConfiguration/TaggedIO/LoadSource")
+    if source not in _client_slots(system, item.value("PartitionID")):
+        raise jobs.JobFailed(
+            f"HSCL0DB8 The load source {source} of the partition "
+            f"{item.value('PartitionName')} is no adapter of it."
+        )
+
+
+def _client_slots(system: store.System, number: str) -> set[str]:
+    """Slots of a partition's virtual storage adapters."""
+    return {
+        xml.value(mapping, "ClientAdapter/VirtualSlotNumber")
+        for vios in system.all("VirtualIOServer")
+        for path in (scsi_mapping.PATH, fc_mapping.PATH)
+        for mapping in xml.findall(vios.element, path)
+        if xml.value(mapping, "ClientAdapter/LocalPartitionID") == number
+    }
 
 
 def _remove_later(
