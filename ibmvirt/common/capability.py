@@ -73,7 +73,7 @@ class Guests(abc.ABC):
         """
 
     def settles(self, spec: plan.GuestSpec) -> bool:
-        """Whether :meth:`settle` has anything to do."""
+        """Whether :meth:`settle` has anything to do. No call."""
         return False
 
     def settle(

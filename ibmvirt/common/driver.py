@@ -212,7 +212,8 @@ class BaseDriver(extras.Extras, unsupported.Unsupported, nova_driver.ComputeDriv
         self.backend.networks.check(guest.vifs)
         if guest.volumes:
             self._need(self.backend.volumes, "use volumes").check(guest.volumes)
-        return plan.Spawn(guest, from_image, config_drive, power_on)
+        settles = self.backend.guests.settles(guest)
+        return plan.Spawn(guest, from_image, config_drive, power_on, settles)
 
     def _make_drive(
         self,

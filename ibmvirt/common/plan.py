@@ -209,6 +209,8 @@ class Spawn:
     image: Image | None
     config_drive: bool
     power_on: bool = True
+    # Something of the guest depends on its connected storage.
+    settles: bool = False
 
     @property
     def server(self) -> Server:

@@ -303,8 +303,11 @@ class Storage(capability.Storage):
 
         The first VIOS's first. No call while nobody else changes the mappings.
         """
-        roots = [self._element(disk) for disk in disks if disk.role == "root"]
-        wanted = {_identity(element)[:2] for element in roots}
+        wanted = {
+            _key(self._kind(disk).element(disk))
+            for disk in disks
+            if disk.role == "root"
+        }
         for volume in volumes:
             if volume.boot:
                 kind = self._volumes[volume.protocol]
@@ -319,7 +322,7 @@ class Storage(capability.Storage):
                 int(mapping.client_adapter.lpar_slot_num)
                 for mapping in mappings_of(wrapper, guest.id)
                 if mapping.backing_storage is not None
-                and _identity(mapping.backing_storage)[:2] in wanted
+                and _key(mapping.backing_storage) in wanted
             )
 
         for vios in self._topology.active_vioses():

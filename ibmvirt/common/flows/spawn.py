@@ -70,11 +70,10 @@ def build(
     if spawn.config_drive:
         flow.add(_drive(server, backend, tools))
     flow.add(_connect(spawn, backend))
-    settles = backend.guests.settles(spawn.guest)
-    if settles:
+    if spawn.settles:
         flow.add(_settle(spawn, backend))
     if spawn.power_on:
-        flow.add(_power_on(spawn, backend, settles=settles))
+        flow.add(_power_on(spawn, backend))
     return flow
 
 
@@ -228,9 +227,7 @@ def _settle(spawn: plan.Spawn, backend: capability.Backend) -> step.Step:
     )
 
 
-def _power_on(
-    spawn: plan.Spawn, backend: capability.Backend, *, settles: bool
-) -> step.Step:
+def _power_on(spawn: plan.Spawn, backend: capability.Backend) -> step.Step:
     def power_on(guest: plan.GuestRef) -> None:
         backend.guests.power_on(guest)
 
@@ -238,7 +235,7 @@ def _power_on(
         backend.guests.power_off(guest, timeout=0, retry_interval=0)
 
     after = ["connected", "management"] + (["plugged"] if spawn.guest.vifs else [])
-    after += ["settled"] if settles else []
+    after += ["settled"] if spawn.settles else []
     return step.Step(
         "power on", power_on, revert=power_off, requires=["guest"], after=after
     )

@@ -43,7 +43,8 @@ def planned(driven, distro="ibmi", **values):
     platform = driven.backend.guests.platform(found.server, flavor, image)
     guest = dataclasses.replace(found.guest, disks=disks, platform=platform)
     driven.backend.guests.check(guest)
-    return dataclasses.replace(found, guest=guest, image=image)
+    settles = driven.backend.guests.settles(guest)
+    return dataclasses.replace(found, guest=guest, image=image, settles=settles)
 
 
 def lpar(driven, spawn):

@@ -19,6 +19,7 @@ from pypowervm import const
 from pypowervm import exceptions as pvm_exc
 from pypowervm.tasks import (
     hdisk,
+    ibmi,
     memory,
     migration,
     power,
@@ -114,15 +115,29 @@ def test_boot_modes(adapter, lpar, mode, shown, reached):
     assert (found.bootmode, found.state) == (shown, reached)
 
 
+def loading(adapter):
+    """An IBM i partition that knows where it loads from."""
+    made = requests.new_lpar(adapter, "ibmi1", "OS400")
+    requests.map_storage(adapter, made, requests.add_medium(adapter))
+    return ibmi.update_ibmi_settings(adapter, made.refresh(), "vscsi").update()
+
+
+def test_ibm_i_needs_a_load_source(adapter):
+    made = requests.new_lpar(adapter, "ibmi1", "OS400")
+    with pytest.raises(pvm_exc.VMPowerOnFailure, match="HSCL0DB8"):
+        power.power_on(made, None)
+    assert state(made) == pvm_bp.LPARState.NOT_ACTIVATED
+
+
 def test_a_keylock_changes_while_an_ibm_i_partition_runs(adapter):
-    ibmi = requests.new_lpar(adapter, "ibmi1", "OS400")
-    power.power_on(ibmi, None)
+    partition = loading(adapter)
+    power.power_on(partition, None)
     options = power_opts.PowerOnOpts().ibmi_op_type(
         power_opts.IBMiOperationType.CHANGE_KEYLOCK
     )
     options.keylock_pos(power_opts.KeylockPos.MANUAL)
-    power.power_on(ibmi, None, add_parms=options)
-    found = ibmi.refresh()
+    power.power_on(partition, None, add_parms=options)
+    found = partition.refresh()
     assert found.keylock_pos == pvm_bp.KeylockPos.MANUAL
     assert found.state == pvm_bp.LPARState.RUNNING
 
@@ -142,12 +157,12 @@ def test_an_os_shutdown_needs_rmc(adapter, lpar):
 
 
 def test_ibm_i_is_shut_down_without_rmc(adapter):
-    ibmi = requests.new_lpar(adapter, "ibmi1", "OS400")
-    power.power_on(ibmi, None)
-    running = ibmi.refresh()
+    partition = loading(adapter)
+    power.power_on(partition, None)
+    running = partition.refresh()
     assert running.rmc_state == pvm_bp.RMCState.INACTIVE
     power.PowerOp.stop(running, opts=power_opts.PowerOffOpts().os_normal())
-    assert state(ibmi) == pvm_bp.LPARState.NOT_ACTIVATED
+    assert state(partition) == pvm_bp.LPARState.NOT_ACTIVATED
 
 
 def test_a_medium_is_unmapped_some_time_after_the_start(novalink, adapter, lpar):
