@@ -61,7 +61,7 @@ def build(options: typing.Any, state_path: str, own_ip: str) -> capability.Backe
         )
 
     calls = to(options.cloud_connector_url)
-    members = cluster.Cluster(calls, [to(url) for url in options.ssi_connectors])
+    members = cluster.Cluster(calls, options.ssi_connectors, to)
     names = guests.GuestList(calls)
     pauses = paused.Paused(state / "paused.json")
     media = disks.Media(shared)

@@ -24,20 +24,26 @@ import threading
 from ibmvirt.common import exceptions
 from ibmvirt.zvm.client import connector, errors
 
+_NONE = "none"
+
 
 class Cluster:
     """What is asked before a guest is removed; nothing where there is no SSI.
 
-    :param others: the other members' Connectors.
+    :param others: addresses of the other members' Connectors; ``none`` where
+        they have none.
+    :param reach: makes a client of a Connector by its address.
     """
 
     def __init__(
         self,
         calls: connector.Connector,
-        others: collections.abc.Sequence[connector.Connector] = (),
+        others: collections.abc.Sequence[str],
+        reach: collections.abc.Callable[[str], connector.Connector],
     ) -> None:
         self._calls = calls
-        self._others = tuple(others)
+        self._told = bool(others)
+        self._others = [reach(url) for url in others if url != _NONE]
         self._lock = threading.Lock()
         self._members: tuple[str, ...] | None = None
 
@@ -48,14 +54,18 @@ class Cluster:
                 self._members = tuple(self._calls.ssi_members())
             return self._members
 
-    def check_removable(self, user: str) -> None:
+    @property
+    def alone(self) -> bool:
+        return len(self.members()) < 2
+
+    def check_removable(self, user: str, *, launched: bool) -> None:
         """Refuse a guest that another member has.
 
-        :raises HypervisorError: it is logged on there, or registered there.
+        :param launched: it ran, and so it may have been moved.
+        :raises WrongState: it is logged on there, or registered there.
         """
-        if len(self.members()) < 2:
+        if self.alone:
             return
-        what = f"remove the guest {user}"
         # The Connector finds a guest that is logged on elsewhere by the first
         # call, takes it off its list, and refuses the next.
         try:
@@ -65,35 +75,35 @@ class Cluster:
         else:
             here = user in self._calls.guests()
         if not here:
-            raise exceptions.WrongState(
-                what,
+            raise _refusal(
+                user,
                 "it is logged on at, or has moved to, another member of the cluster",
                 "relocate it back and register it with this member's Connector, "
                 "or remove it there",
             )
-        self._check_registered(user)
+        if launched:
+            self._check_registered(user)
 
     def check_unregistered(self, user: str) -> None:
-        """Refuse a guest that our Connector does not have, unless no other has.
+        """Refuse a guest that our Connector does not have and another has.
 
-        :raises HypervisorError: another member's Connector has it, or may.
+        :raises WrongState: another member's Connector has it, or may.
         """
-        if len(self.members()) < 2:
-            return
-        if not self._others:
-            raise exceptions.WrongState(
-                f"remove the guest {user}",
-                "the directory has it and our Connector does not: it may belong "
-                "to another member of the cluster",
-                "remove it there, or set [zvm]ssi_connectors",
-            )
-        self._check_registered(user)
+        if not self.alone:
+            self._check_registered(user)
 
     def _check_registered(self, user: str) -> None:
+        if not self._told:
+            raise _refusal(
+                user,
+                "another member's Connector may have it",
+                "set [zvm]ssi_connectors to the other members' Connectors, or to "
+                f"{_NONE!r} where they have none",
+            )
         for other in self._others:
             if user in other.guests():
-                raise exceptions.WrongState(
-                    f"remove the guest {user}",
+                raise _refusal(
+                    user,
                     f"it is registered with the Connector at {other.url}",
                     "remove it there, or deregister it there",
                 )
@@ -101,3 +111,7 @@ class Cluster:
     def close(self) -> None:
         for other in self._others:
             other.close()
+
+
+def _refusal(user: str, reason: str, remedy: str) -> exceptions.WrongState:
+    return exceptions.WrongState(f"remove the guest {user}", reason, remedy)

@@ -183,7 +183,7 @@ class Guests(capability.Guests):
             if not self._calls.register(user):
                 return None
             self._names.add(user)
-        self._cluster.check_removable(user)
+        self._cluster.check_removable(user, launched=server.launched)
         return _reference(server, user)
 
     def list(self) -> list[plan.GuestRef]:

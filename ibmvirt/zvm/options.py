@@ -70,8 +70,9 @@ OPTIONS = [
         "ssi_connectors",
         default=[],
         help="Addresses of the Connectors of the other members of an SSI "
-        "cluster. A guest that one of them has is not deleted from here. They "
-        "take the same ca_file and token_path.",
+        "cluster, with the same ca_file and token_path; 'none' where they have "
+        "none. A guest that one of them has is not deleted from here. In a "
+        "cluster nothing that ever ran is deleted until this is set.",
     ),
     cfg.BoolOpt(
         "grant_vswitch",

@@ -54,6 +54,7 @@ class Driven:
         self.drive = drive
         self.states = []
         self.kept = {}
+        self.launched = set()
 
     def plan(self, number=1, *, vifs=1, extra_specs=None, name=None):
         server = plan.Server(
@@ -106,6 +107,7 @@ class Driven:
         )
         with self.operation("spawn", spawn.server):
             engine.run(spawn_flow.build(spawn, self.backend, tools))
+        self.launched.add(spawn.server.uuid)
 
     def _keep(self, spawn, record):
         self.kept.setdefault(spawn.server.uuid, {}).update(record)
@@ -117,6 +119,7 @@ class Driven:
             uuid=server.uuid,
             name=server.name,
             system_metadata=self.kept.get(server.uuid, {}),
+            launched=server.uuid in self.launched,
         )
 
     def destroy(self, spawn):

@@ -34,9 +34,11 @@ IMAGE_BYTES = imagefile.write(RAW)
 TARGETS = ["5005076802100c1b", "50:05:07:68:02:20:0c:1b"]
 
 
-def client(simulator):
+def client(simulator, url=None):
     """``client(simulator)(api, ...)``: a call by the Connector's own client."""
-    host, _, port = simulator.connector_url.removeprefix("http://").rpartition(":")
+    host, _, port = (
+        (url or simulator.connector_url).removeprefix("http://").rpartition(":")
+    )
     real = connector.ZVMConnector(host, int(port))
 
     def call(api, *args, **kwargs):

@@ -134,6 +134,11 @@ class Connector:
             self.call(what, "guest_register", user, "", "1")
         except errors.NotFound:
             return False
+        except errors.ConnectorError:
+            # Defect: a user that is off and has adapters is registered, and
+            # then the call fails because it finds none of them.
+            if user not in self.guests():
+                raise
         return True
 
     def delete_half_made(self, user: str) -> None:

@@ -15,7 +15,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import itertools
 import pathlib
 
 import pytest
@@ -107,36 +106,6 @@ def test_ten_builds_at_once_import_the_image_once(driven):
     assert len({guest_name(driven, p) for p in plans}) == 10
     with concurrent.futures.ThreadPoolExecutor(10) as pool:
         list(pool.map(driven.destroy, plans))
-    assert driven.simulator.compare() == []
-
-
-def test_a_name_that_is_a_userid_is_the_userid(driven):
-    spawn = driven.plan(name="osp0001a")
-    driven.spawn(spawn)
-    assert guest_name(driven, spawn) == "OSP0001A"
-
-
-def test_userids_do_not_collide(driven):
-    """The directory has the first choice: the next one is taken."""
-    server = driven.plan().server
-    first, second = itertools.islice(identity.candidates(server, "OSV"), 2)
-    assert first != second
-    assert identity.is_valid(first)
-    support.client(driven.simulator)("guest_create", first, 1, 512, disk_list=[])
-    driven.spawn(driven.plan())
-    assert driven.kept[server.uuid][identity.KEY] == second
-
-
-def test_a_name_that_somebody_has_is_not_taken_and_not_deleted(driven):
-    """Also not by the delete of the server, which never had that guest."""
-    support.client(driven.simulator)("guest_create", "LINUX01", 1, 512, disk_list=[])
-    driven.simulator.mark()
-    spawn = driven.plan(name="linux01")
-    assert driven.guest(spawn) is None
-    driven.destroy(spawn)
-    driven.spawn(spawn)
-    assert guest_name(driven, spawn).startswith("OSV")
-    driven.destroy(spawn)
     assert driven.simulator.compare() == []
 
 

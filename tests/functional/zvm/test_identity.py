@@ -1,0 +1,122 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Which guest is a server's, on z/VM with the real Cloud Connector."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import itertools
+
+import pytest
+from nova.compute import power_state
+
+from ibmvirt.common import exceptions, plan
+from ibmvirt.zvm import identity
+from tests.support import zvm as support
+
+
+@pytest.fixture
+def driven(zvm):
+    with support.running(zvm) as found:
+        yield found
+
+
+def guest_name(driven, spawn):
+    return driven.kept[spawn.server.uuid][identity.KEY]
+
+
+def test_a_name_that_is_a_userid_is_the_userid(driven):
+    spawn = driven.plan(name="osp0001a")
+    driven.spawn(spawn)
+    assert guest_name(driven, spawn) == "OSP0001A"
+
+
+def test_userids_do_not_collide(driven):
+    """The directory has the first choice: the next one is taken."""
+    server = driven.plan().server
+    first, second = itertools.islice(identity.candidates(server, "OSV"), 2)
+    assert first != second
+    assert identity.is_valid(first)
+    support.client(driven.simulator)("guest_create", first, 1, 512, disk_list=[])
+    driven.spawn(driven.plan())
+    assert driven.kept[server.uuid][identity.KEY] == second
+
+
+def test_a_name_that_somebody_has_is_not_taken_and_not_deleted(driven):
+    """Also not by the delete of the server, which never had that guest."""
+    support.client(driven.simulator)("guest_create", "LINUX01", 1, 512, disk_list=[])
+    driven.simulator.mark()
+    spawn = driven.plan(name="linux01")
+    assert driven.guest(spawn) is None
+    driven.destroy(spawn)
+    driven.spawn(spawn)
+    assert guest_name(driven, spawn).startswith("OSV")
+    driven.destroy(spawn)
+    assert driven.simulator.compare() == []
+
+
+@pytest.mark.parametrize(
+    "command", ["Image_Create_DM", "Image_Disk_Create_DM", "Name_List_Add"]
+)
+def test_a_build_that_was_killed_in_the_creation_is_removed(driven, command):
+    """The directory has the guest, the Connector does not; the service and the
+    Connector were both killed."""
+    spawn = driven.plan()
+    rule = driven.simulator.rule(
+        match={"layer": "command", "api": command}, effect={"kind": "hold"}
+    )
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        done = pool.submit(_until_defined, driven, spawn)
+        assert driven.simulator.wait_parked(rule)
+        driven.simulator.restart_connector()
+        driven.simulator.delete_rule(rule)
+        done.result(timeout=60)
+    key = f"smcli {command}"
+    driven.simulator.wait_journal(layer="command", key=key, done=True, count=1)
+    assert driven.simulator.compare() != []
+    with support.running(driven.simulator) as again:
+        again.kept = driven.kept
+        again.destroy(spawn)
+    assert driven.simulator.compare() == []
+
+
+def _until_defined(driven, spawn):
+    """What a killed service did: its userid is kept, the creation is begun."""
+    driven._keep(spawn, driven.backend.guests.record(spawn.guest))
+    calls, user = driven.backend.guests._calls, guest_name(driven, spawn)
+    disks = [{"size": "1g", "is_boot_disk": True}]
+    with pytest.raises(exceptions.HypervisorError):
+        calls.create_guest(user, 1, 512, disks)
+
+
+def test_a_guest_of_the_old_driver_is_found_by_its_name(driven):
+    """nova.virt.zvm kept nothing: the name is the userid, the release is what
+    Nova keeps of the image's properties."""
+    support.client(driven.simulator)("guest_create", "OSP00007", 1, 512, disk_list=[])
+    kept = {"image_os_distro": "rhel9.4"}
+    server = plan.Server("u", "osp00007", system_metadata=kept, launched=True)
+    guest = driven.backend.guests.find(server)
+    assert guest.record[identity.OS_KEY] == "rhel9.4"
+    state = driven.backend.guests.state(guest, use_cache=False)
+    assert state.power_state == power_state.SHUTDOWN
+    assert driven.backend.guests.find(plan.Server("u", "osp00007")) is None
+
+
+def test_names_that_are_no_userid():
+    assert [
+        n for n in ("a", "osp0001a", "x_1", "A" * 8) if not identity.is_valid(n)
+    ] == []
+    for name in ("", "instance-1", "A" * 9, "a b", "a\n", "web@1"):
+        assert not identity.is_valid(name)
+    server = plan.Server("f" * 32, "web@1")
+    assert next(identity.candidates(server, "OSV")).startswith("OSV")
