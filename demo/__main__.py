@@ -9,13 +9,18 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
+"""The main job on both hypervisors at once, through the real Nova.
 
-"""Boots and deletes a server on each hypervisor through the real Nova."""
+``IMAGE=path`` boots that raw or qcow2 image; ``KEEP=1`` leaves everything
+running, with the server, until Enter.
+"""
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import pathlib
+import signal
 import sys
 import tempfile
 import traceback
@@ -28,23 +33,98 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
 
-from demo import powervm, show, zvm  # noqa: E402
+from demo import keep, picture, powervm, show, story, zvm  # noqa: E402
+
+# Heading, section, and the operation of the support matrix that it needs.
+SECTIONS = [
+    ("Boot: config drive, key, user data and two networks", story.boot, None),
+    ("What Nova lists, and what the hypervisor has", story.compare, None),
+    ("What is on the disk and on the config drive", story.contents, None),
+    ("Attach and detach a volume", story.volume, "operation.attach-volume"),
+    ("Stop, start, reboot", story.power, None),
+    ("Snapshot", story.snapshot, "operation.snapshot"),
+    ("Console log", story.console, "console.serial.log"),
+]
+# Their lines appear while they run.
+LIVE = (story.boot, story.delete)
+
+
+class Show:
+    """Runs each section on all hypervisors at once."""
+
+    def __init__(self, screen, hypervisors):
+        self.screen = screen
+        self.sound = list(hypervisors)
+        # One lasting thread each: what it starts ends when it does.
+        self._threads = {
+            at: concurrent.futures.ThreadPoolExecutor(1) for at in hypervisors
+        }
+
+    def section(self, heading, action, needs=None):
+        chosen = [at for at in self.sound if needs is None or at.has(needs)]
+        if not chosen:
+            return
+        self.screen.heading(heading)
+        live = action in LIVE
+        work = [self._threads[at].submit(self._run, action, at, live) for at in chosen]
+        for done in work:
+            done.result().flush()
+
+    def close(self):
+        """End both hypervisors at once."""
+        work = [pool.submit(at.stop) for at, pool in self._threads.items()]
+        for pool in self._threads.values():
+            pool.shutdown()
+        for done in work:
+            done.result()
+
+    def _run(self, action, at, live):
+        lane = show.Lane(self.screen, at.title, live)
+        try:
+            action(lane, at)
+        except Exception as error:
+            lane.check(f"this section went through: {error!r}", False)
+            if not isinstance(error, TimeoutError):
+                lane.say(traceback.format_exc())
+            self.sound.remove(at)
+        return lane
+
+
+def run(screen, room):
+    image = picture.take(room)
+    hypervisors = [powervm.PowerVM(room), zvm.ZVM(room)]
+    shown = Show(screen, hypervisors)
+    try:
+        shown.section(
+            "Simulators, Nova 34, and an image in Glance",
+            lambda lane, at: story.start(lane, at, image),
+        )
+        for heading, action, needs in SECTIONS:
+            shown.section(heading, action, needs)
+        if os.environ.get("KEEP") == "1" and shown.sound:
+            keep.wait(screen, shown.sound)
+        shown.section("Delete", story.delete)
+    finally:
+        shown.close()
 
 
 def main():
     screen = show.Screen(sys.stdout)
-    keep = os.environ.get("KEEP") == "1"
+
+    def end(*_args):
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, end)
     with tempfile.TemporaryDirectory(prefix="ibmvirt-demo-") as room:
         try:
-            powervm.run(screen, pathlib.Path(room), keep=keep)
-            zvm.run(screen, pathlib.Path(room), keep=keep)
+            run(screen, pathlib.Path(room))
         except KeyboardInterrupt:
-            screen.say("interrupted")
+            screen.write("interrupted")
             return 130
-        except Exception as error:
-            screen.check(f"the demo went through: {error}", False)
-            traceback.print_exc()
-    screen.say(screen.summary())
+        except picture.UnusableImageError as error:
+            screen.write(str(error))
+            return 2
+    screen.write(screen.summary())
     return 0 if screen.passed else 1
 
 

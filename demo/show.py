@@ -9,7 +9,6 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-
 """What the demo prints: readable on a terminal, plain when piped."""
 
 from __future__ import annotations
@@ -17,9 +16,11 @@ from __future__ import annotations
 import threading
 import time
 
+_BOLD, _FAINT, _GREEN, _RED = "1", "2", "32", "31;1"
+
 
 class Screen:
-    """Headings, facts and checks; every check must hold in the end."""
+    """Headings, and a lane for each hypervisor; all checks must hold."""
 
     def __init__(self, stream):
         self._stream = stream
@@ -28,35 +29,18 @@ class Screen:
         self._lock = threading.Lock()
         self._results = []
 
-    def _write(self, text, code=""):
+    def write(self, text, code=""):
         if self._colour and code:
             text = f"\033[{code}m{text}\033[0m"
         with self._lock:
             print(text, file=self._stream, flush=True)
 
     def heading(self, text):
-        self._write(f"\n{text}", "1")
+        self.write(f"\n{text}", _BOLD)
 
-    def say(self, text):
-        self._write(text)
-
-    def fact(self, name, value):
-        self._write(f"  {name:<28} {value}")
-
-    def check(self, text, held):
-        """One thing that must be so."""
-        self._results.append(bool(held))
-        self._write(f"  [{'ok' if held else 'NO'}] {text}", "32" if held else "31;1")
-        return held
-
-    def table(self, head, rows):
-        rows = [[str(cell) for cell in row] for row in rows]
-        widths = [
-            max(len(row[i]) for row in [list(head), *rows]) for i in range(len(head))
-        ]
-        for number, row in enumerate([list(head), *rows]):
-            line = "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True))
-            self._write(f"  {line.rstrip()}", "2" if number == 0 else "")
+    def count(self, held):
+        with self._lock:
+            self._results.append(bool(held))
 
     @property
     def passed(self):
@@ -66,3 +50,46 @@ class Screen:
         held = sum(self._results)
         seconds = time.monotonic() - self._started
         return f"\n{held} of {len(self._results)} checks held, in {seconds:.0f} s."
+
+
+class Lane:
+    """The lines of one hypervisor in one section.
+
+    :param live: they appear at once, between those of the other hypervisor,
+        each with its name; otherwise together, at :meth:`flush`.
+    """
+
+    def __init__(self, screen, name, live=False):
+        self._screen = screen
+        self._name = name
+        self._live = live
+        self._lines = []
+
+    def say(self, text, code=""):
+        if self._live:
+            self._screen.write(f"  {self._name:<8} {text}", code)
+        else:
+            self._lines.append((text, code))
+
+    def fact(self, name, value):
+        self.say(f"{name:<26} {value}")
+
+    def check(self, text, held):
+        """One thing that must be so."""
+        self._screen.count(held)
+        self.say(f"[{'ok' if held else 'NO'}] {text}", _GREEN if held else _RED)
+        return held
+
+    def table(self, head, rows):
+        lines = [list(head), *([str(cell) for cell in row] for row in rows)]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+        for number, line in enumerate(lines):
+            cells = (c.ljust(w) for c, w in zip(line, widths, strict=True))
+            self.say("  ".join(cells).rstrip(), _FAINT if number == 0 else "")
+
+    def flush(self):
+        if self._lines:
+            self._screen.write(f"  {self._name}", _BOLD)
+        for text, code in self._lines:
+            self._screen.write(f"    {text}", code)
+        self._lines = []

@@ -78,6 +78,8 @@ class Simulator:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                # Ctrl-C at a terminal is for whoever started it.
+                process_group=0,
             )
         end = time.monotonic() + self._timeout
         while not ready_file.exists():

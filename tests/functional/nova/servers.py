@@ -14,9 +14,23 @@
 
 from __future__ import annotations
 
-import time
+from tests.support.smallnova import waits
+from tests.support.smallnova.waits import settled, until
 
-from openstack import exceptions
+__all__ = [
+    "actions",
+    "attach",
+    "boot",
+    "delete",
+    "detach",
+    "drop_volume",
+    "guest",
+    "make_volume",
+    "outcome",
+    "settled",
+    "until",
+    "wait",
+]
 
 
 def boot(nova, name="server", networks=None, **options):
@@ -32,35 +46,12 @@ def boot(nova, name="server", networks=None, **options):
 
 
 def wait(nova, server, status="ACTIVE", seconds=60):
-    """The server, once it has a status and no task is under way.
-
-    :raises ResourceFailure: its status is ERROR.
-    """
-
-    def there():
-        found = nova.client.compute.get_server(server.id)
-        if found.status == "ERROR" != status:
-            raise exceptions.ResourceFailure(f"{server.id}: {found.fault}")
-        done = found.status == status and found.task_state is None
-        return found if done else None
-
-    return until(there, f"the server is {status}", seconds)
+    return waits.server(nova, server, status, seconds)
 
 
 def delete(nova, server):
     nova.client.compute.delete_server(server)
-    nova.client.compute.wait_for_delete(server, wait=60, interval=0.2)
-
-
-def until(condition, what, seconds=30):
-    """What a condition gives once it holds."""
-    end = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.1)
+    waits.deleted(nova, server)
 
 
 def guest(nova, server):
@@ -75,16 +66,6 @@ def guest(nova, server):
         if found.get("uuid", "").lower()[1:] == server.id[1:]:
             return found
     return None
-
-
-def settled(nova, server):
-    """Wait until no task is under way on a server; the server then."""
-
-    def idle():
-        found = nova.client.compute.get_server(server.id)
-        return found if found.task_state is None else None
-
-    return until(idle, "the server's task ends")
 
 
 def actions(nova, server, action):
@@ -115,25 +96,15 @@ def make_volume(nova, size=1, **options):
 
 def drop_volume(nova, volume):
     """Delete a volume that nobody has any more."""
-    volume_is(nova, volume, "available")
+    waits.volume(nova, volume, "available")
     nova.client.block_storage.delete_volume(volume, ignore_missing=False)
-
-
-def volume_is(nova, volume, status):
-    """Wait for a volume's status."""
-
-    def there():
-        found = nova.client.block_storage.get_volume(volume.id)
-        return found if found.status == status else None
-
-    return until(there, f"the volume is {status}")
 
 
 def attach(nova, server, volume):
     nova.client.compute.create_volume_attachment(server, volume_id=volume.id)
-    volume_is(nova, volume, "in-use")
+    waits.volume(nova, volume, "in-use")
 
 
 def detach(nova, server, volume):
     nova.client.compute.delete_volume_attachment(server, volume.id)
-    volume_is(nova, volume, "available")
+    waits.volume(nova, volume, "available")

@@ -18,6 +18,7 @@ import pytest
 from openstack import exceptions
 
 from tests.functional.nova import servers
+from tests.support.smallnova import waits
 
 
 def disks(nova, server):
@@ -60,7 +61,7 @@ def test_a_shared_volume_is_at_one_partition_of_a_vios(powervm):
     servers.attach(powervm, one, volume)
     powervm.client.compute.create_volume_attachment(other, volume_id=volume.id)
     assert servers.outcome(powervm, other, "attach_volume")
-    found = servers.volume_is(powervm, volume, "in-use")
+    found = waits.volume(powervm, volume, "in-use")
     assert [a["server_id"] for a in found.attachments] == [one.id]
     assert disks(powervm, one) == both(1)
     assert disks(powervm, other) == []
@@ -105,7 +106,7 @@ def test_an_attach_that_fails_leaves_the_volume_free(powervm):
     )
     powervm.client.compute.create_volume_attachment(server, volume_id=volume.id)
     assert servers.outcome(powervm, server, "attach_volume")
-    servers.volume_is(powervm, volume, "available")
+    waits.volume(powervm, volume, "available")
     assert powervm.simulator.compare("attaching") == []
     powervm.simulator.delete_rule()
     servers.attach(powervm, server, volume)

@@ -67,6 +67,8 @@ class SmallNova:
             self.child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 env={**os.environ, "PYTHONWARNINGS": "ignore"},
+                # Ctrl-C at a terminal is for whoever started it.
+                process_group=0,
             )  # fmt: skip
         end = time.monotonic() + timeout
         while not ready.exists():

@@ -1,0 +1,134 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What the demo prints, and the image that it takes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import random
+import threading
+
+import pytest
+
+from demo import __main__ as main
+from demo import picture, show
+from tests.support import qcow2_images
+
+DISK = random.Random(7).randbytes(300_000) + bytes(700_000)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def lines(stream):
+    screen = show.Screen(stream)
+    screen.heading("Boot")
+    lane = show.Lane(screen, "PowerVM")
+    lane.check("it runs", True)
+    lane.check("it has two disks", False)
+    lane.table(("", "Nova"), [("name", "a"), ("state", "ACTIVE")])
+    lane.flush()
+    return screen, stream.getvalue()
+
+
+def test_it_is_plain_when_piped_and_coloured_on_a_terminal():
+    screen, text = lines(io.StringIO())
+    assert "\033" not in text
+    assert "    [ok] it runs\n    [NO] it has two disks\n" in text
+    assert "    name   a\n    state  ACTIVE\n" in text
+    assert not screen.passed
+    assert screen.summary().startswith("\n1 of 2 checks held")
+    assert "\033[31;1m" in lines(Terminal())[1]
+
+
+def test_nothing_checked_is_not_passed():
+    assert not show.Screen(io.StringIO()).passed
+
+
+def test_live_lines_name_their_hypervisor():
+    stream = io.StringIO()
+    show.Lane(show.Screen(stream), "z/VM", live=True).say("40 ms  power on")
+    assert stream.getvalue() == "  z/VM     40 ms  power on\n"
+
+
+class Hypervisor:
+    def __init__(self, title, claims=()):
+        self.title = title
+        self.claims = claims
+        self.stopped = False
+
+    def has(self, operation):
+        return operation in self.claims
+
+    def stop(self):
+        self.stopped = True
+
+
+def test_sections_run_at_once_and_a_failed_one_ends_its_hypervisor_only():
+    stream = io.StringIO()
+    screen = show.Screen(stream)
+    both = threading.Barrier(2, timeout=10)
+    good, bad = Hypervisor("good", {"snapshot"}), Hypervisor("bad", {"snapshot"})
+    shown = main.Show(screen, [good, bad])
+
+    def section(lane, at):
+        both.wait()
+        lane.say(f"line of {at.title}")
+        if at is bad:
+            raise LookupError("no guest")
+
+    shown.section("First", section)
+    shown.section("Second", lambda lane, at: lane.check("second", True), "snapshot")
+    shown.section("Nobody has it", section, "volumes")
+    shown.close()
+    text = stream.getvalue()
+    assert text.index("line of good") < text.index("line of bad")
+    assert "[NO] this section went through: LookupError('no guest')" in text
+    assert text.count("[ok] second") == 1
+    assert "Nobody has it" not in text
+    assert good.stopped
+    assert bad.stopped
+    assert not screen.passed
+
+
+def test_a_qcow2_image_is_registered_as_it_is_and_known_as_raw(tmp_path, monkeypatch):
+    path = tmp_path / "packed"
+    path.write_bytes(qcow2_images.build(DISK, compress=True))
+    monkeypatch.setenv("IMAGE", str(path))
+    room = tmp_path / "room"
+    room.mkdir()
+    image = picture.take(room)
+    assert (image.path, image.format, image.disk_gib) == (path, "qcow2", 1)
+    assert image.raw.read_bytes()[: len(DISK)] == DISK
+    assert picture.digest_of(image.raw.as_uri(), image.size) == image.digest
+    first = hashlib.sha256(DISK[:1000]).hexdigest()
+    assert picture.digest_of(image.raw.as_uri(), 1000) == first
+
+
+def test_an_image_is_made_where_none_is_given(tmp_path, monkeypatch):
+    monkeypatch.delenv("IMAGE", raising=False)
+    image = picture.take(tmp_path)
+    assert (image.format, image.size) == ("raw", 8 << 20)
+    assert image.path.read_bytes()[510:512] == b"\x55\xaa"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"QFI\xfb and no more"])
+def test_a_file_that_is_no_image_is_refused(tmp_path, monkeypatch, content):
+    path = tmp_path / "file"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv("IMAGE", str(path))
+    with pytest.raises(picture.UnusableImageError, match="file"):
+        picture.take(tmp_path)
