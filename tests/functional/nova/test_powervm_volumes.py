@@ -52,19 +52,23 @@ def test_a_volume_is_attached_grown_and_detached(powervm):
     assert powervm.simulator.compare() == []
 
 
-def test_a_shared_volume_is_at_one_partition_of_a_vios(powervm):
-    """A VIOS maps a disk once: the second server of a host is refused."""
+def test_a_shared_volume_is_at_two_servers(powervm):
     one, other = (servers.boot(powervm, name) for name in ("one", "other"))
     servers.wait(powervm, one)
     servers.wait(powervm, other)
     volume = servers.make_volume(powervm, volume_type="fc-shared")
     servers.attach(powervm, one, volume)
-    powervm.client.compute.create_volume_attachment(other, volume_id=volume.id)
-    assert servers.outcome(powervm, other, "attach_volume")
-    found = waits.volume(powervm, volume, "in-use")
-    assert [a["server_id"] for a in found.attachments] == [one.id]
-    assert disks(powervm, one) == both(1)
-    assert disks(powervm, other) == []
+    servers.attach(powervm, other, volume)
+    assert disks(powervm, one) == disks(powervm, other) == both(1)
+    powervm.client.compute.delete_volume_attachment(one, volume.id)
+    servers.until(lambda: disks(powervm, one) == [], "one has lost it")
+    assert disks(powervm, other) == both(1)
+    servers.until(
+        lambda: (
+            len(powervm.client.block_storage.get_volume(volume.id).attachments) == 1
+        ),
+        "one attachment is left",
+    )
     servers.delete(powervm, other)
     servers.delete(powervm, one)
     servers.drop_volume(powervm, volume)
