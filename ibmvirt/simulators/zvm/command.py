@@ -104,6 +104,13 @@ class Machine:
                     rows.kept,
                 ),
             )
+            self.zvm.world.probe(
+                f"incomplete images/{one.name}",
+                world.Probe(
+                    functools.partial(rows.read_incomplete, one.home),
+                    functools.partial(rows.restore_incomplete, one.home),
+                ),
+            )
 
     def _populate(self, pool: str, kind: str, names: list[str]) -> None:
         """A profile, the Connector's users, a pool and vswitches."""

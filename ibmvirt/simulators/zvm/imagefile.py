@@ -10,19 +10,31 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The Connector's image format: a header of 55 bytes, then gzip.
+"""The Connector's image format: a header, and a packed disk.
 
-Documented: zvm's unpackdiskimage and the parser in zvmsdk/smtclient.py.
+Documented: the Connector's tools creatediskimage and unpackdiskimage
+(zthin-parts), and the parser in zvmsdk/smtclient.py. The header has 55
+characters in a block of 512 bytes; of the first version it had 36, and no
+block.
 """
 
 from __future__ import annotations
 
 import gzip
 import pathlib
+import re
 
 from ibmvirt.simulators.zvm import model
 
-HEADER = 55
+BLOCK = 512
+_OLD = 36
+# What unpackdiskimage knows, and where the packed disk goes.
+_TAGS = {
+    b"xCAT CKD Disk Image:": "ECKD",
+    b"xCAT FBA Disk Image:": "FBA",
+    b"xCAT FBA Part Image:": "FBA",
+}
+_LENGTH = re.compile(rb" HLen: (\d{4}) GZIP: (\d)")
 
 
 class NoImage(Exception):
@@ -33,9 +45,9 @@ def write(raw: bytes, kind: str = "ECKD") -> bytes:
     """An image of raw bytes; its size is rounded up to whole units."""
     unit = model.CYLINDER if kind == "ECKD" else model.BLOCK
     size = -(-len(raw) // unit)
-    tag, name = ("CYL", "CKD") if kind == "ECKD" else ("BLK", "FBA")
-    head = f"xCAT {name} Disk Image:{size:>12} {tag} HLen: 0055 GZIP: 6"
-    return head.encode().ljust(HEADER) + gzip.compress(raw, 6, mtime=0)
+    tag, name = ("CYL", "CKD Disk") if kind == "ECKD" else ("BLK", "FBA Part")
+    head = f"xCAT {name} Image:{f'{size} {tag}':>16} HLen: 0055 GZIP: 6"
+    return head.encode().ljust(BLOCK) + gzip.compress(raw, 6, mtime=0)
 
 
 def read(content: bytes) -> tuple[bytes, int, str]:
@@ -43,15 +55,19 @@ def read(content: bytes) -> tuple[bytes, int, str]:
 
     :raises NoImage: another format.
     """
-    head = content[:HEADER]
-    if b"Disk Image:" not in head:
-        raise NoImage("the header is missing")
+    kind = _TAGS.get(content[:20])
+    if kind is None:
+        raise NoImage("Disk image type not recognized")
+    length = _LENGTH.match(content[36:BLOCK])
+    start, packed = (BLOCK, length[2] != b"0") if length else (_OLD, True)
     try:
-        size = int(head[20:32])
-        raw = gzip.decompress(content[HEADER:])
-    except (ValueError, OSError, EOFError) as error:
+        size = int(content[20:_OLD].split()[0])
+        raw = gzip.decompress(content[start:]) if packed else content[start:]
+    except (IndexError, ValueError, OSError, EOFError) as error:
         raise NoImage(str(error)) from None
-    return raw, size, "ECKD" if head[33:36] == b"CYL" else "FBA"
+    if not size:
+        raise NoImage("it does not contain cylinder/record information")
+    return raw, size, kind
 
 
 def make(source: pathlib.Path, target: pathlib.Path, kind: str) -> None:

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The rows of the Connector's databases, as a part of the kept state."""
+"""The rows of the Connector's databases and its files, as kept state."""
 
 from __future__ import annotations
 
@@ -83,3 +83,32 @@ def restore(directory: pathlib.Path, was: dict[str, typing.Any]) -> None:
 
 def _open(path: pathlib.Path) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=20)
+
+
+def read_incomplete(home: pathlib.Path) -> list[str]:
+    """Files of images that the Connector has no record of, by their path.
+
+    A finished image is a cache and is not compared.
+    """
+    images = home / "images"
+    known = set()
+    file = home / "databases" / "sdk_image.sqlite"
+    if file.exists():
+        with (
+            contextlib.closing(_open(file)) as database,
+            contextlib.suppress(sqlite3.OperationalError),
+        ):
+            rows = database.execute("SELECT imagename FROM image").fetchall()
+            known = {row[0] for row in rows}
+    return sorted(
+        str(path.relative_to(images))
+        for path in images.rglob("*")
+        if path.is_file()
+        and not (path.parent.name in known and "netboot" in path.parts)
+    )
+
+
+def restore_incomplete(home: pathlib.Path, was: list[str]) -> None:
+    """Remove what is more than a mark had."""
+    for name in set(read_incomplete(home)) - set(was):
+        (home / "images" / name).unlink(missing_ok=True)

@@ -95,11 +95,13 @@ def unpack(zvm: model.Zvm, caller: Caller, words: list[str]) -> Result:
     user, vdev, path = words[:3]
     try:
         disk = zvm.disk(user, vdev)
-        raw, size, _kind = imagefile.read(pathlib.Path(path).read_bytes())
+        raw, size, kind = imagefile.read(pathlib.Path(path).read_bytes())
     except Refusal as error:
         return Result(3, f"ERROR: {error.text}\n")
     except (OSError, imagefile.NoImage) as error:
         return Result(3, f"ERROR: {path}: {error}\n")
+    if kind != ("ECKD" if disk.type == "3390" else "FBA"):
+        return Result(3, f"ERROR: the image is {kind}, the disk is not\n")
     if size > disk.size:
         return Result(3, f"ERROR: the image has {size} units, the disk {disk.size}\n")
     blob = zvm.blobs.put(raw)
@@ -119,6 +121,10 @@ def pack(zvm: model.Zvm, caller: Caller, words: list[str]) -> Result:
         disk = zvm.disk(user, vdev)
     except Refusal as error:
         return Result(3, f"ERROR: {error.text}\n")
+    if pathlib.Path(path).exists():
+        return Result(3, "ERROR: The specified image file already exists.\n")
+    if zvm.user(user).on:
+        return Result(3, "ERROR: The specified source system is currently running.\n")
     raw = zvm.blobs.path(disk.blob).read_bytes() if disk.blob else b""
     kind = "ECKD" if disk.type == "3390" else "FBA"
     pathlib.Path(path).write_bytes(imagefile.write(raw, kind))

@@ -161,6 +161,8 @@ def test_a_snapshot_is_captured_and_exported(nova, zvm_process):
     }
     assert statuses["POST /guests/{id}/action capture"] == 200
     assert statuses["PUT /images/{id}"] == 200
-    assert image is not None
     client = Client(zvm_process.connector_url)
-    assert [i["imagename"] for i in client.ok("image_query")] == [nova.image.id]
+    known = [found["imagename"] for found in client.ok("image_query")]
+    # Images of other tests may be there: they are a cache.
+    assert nova.image.id in known
+    assert image.id not in known
