@@ -21,7 +21,7 @@ import random
 import pytest
 from nova import exception as nova
 
-from ibmvirt.common import exceptions, images, planning, qcow2
+from ibmvirt.common import exceptions, image_format, images, planning, qcow2
 from tests.support import nova_objects, qcow2_images
 
 # Noise, zeros and text: clusters that do not compress, are not there, and do.
@@ -297,3 +297,11 @@ class TestCache:
         with pytest.raises(NotImplementedError, match="cache an image"):
             driver.cache_image(nova_objects.request(), nova_objects.IMAGE_ID)
         assert not world.calls
+
+
+def test_a_text_that_other_bytes_follow_is_no_vmdk():
+    """So begin the images of z/VM's Connector."""
+    head = b"xCAT CKD Disk Image:".ljust(512) + bytes(range(256)) * 8
+    assert image_format.detect(head) == {"raw"}
+    described = b'# Disk DescriptorFile\nversion=1\nCID=1\ncreateType="vmfs"\n'
+    assert "vmdk" in image_format.detect(described.ljust(1024, b"\n"))
