@@ -133,6 +133,13 @@ class Disks(abc.ABC):
     def check(self, disks: tuple[plan.DiskSpec, ...]) -> None:
         """Refuse disks that cannot be made, before anything is changed."""
 
+    def inspect(self, image: plan.Image, source: ImageSource) -> plan.Image:
+        """Look at an image before anything is changed; what was found in it.
+
+        :raises InvalidRequest: the platform cannot boot it.
+        """
+        return image
+
     @abc.abstractmethod
     def prepare_image(self, image: plan.Image, source: ImageSource) -> str:
         """Bring an image onto the platform once, whoever asks; its key.

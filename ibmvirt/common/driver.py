@@ -170,6 +170,7 @@ class BaseDriver(extras.Extras, unsupported.Unsupported, nova_driver.ComputeDriv
         source = self.images.source(request, image, instance.trusted_certs)
         # From here on its size is that of the raw disk.
         image = dataclasses.replace(image, size=source.size())
+        image = self.backend.disks.inspect(image, source)
         room = instance.flavor.root_gb << 30
         if 0 < room < image.size:
             raise exceptions.InvalidRequest(

@@ -66,6 +66,8 @@ class Image:
     hash_value: str = ""
     checksum: str = ""
     properties: Values = dataclasses.field(default_factory=_nothing)
+    # What the backend has found in it.
+    extra: Values = dataclasses.field(default_factory=_nothing)
 
     @property
     def described(self) -> str:

@@ -25,18 +25,33 @@ from ibmvirt.zvm import (
     guests,
     holdings,
     host,
+    images,
     networks,
+    parts,
     paused,
+    pools,
+    releases,
+    snapshots,
     userids,
     volumes,
 )
 from ibmvirt.zvm.client import connector, transport
 
 
-def build(options: typing.Any, state_path: str, own_ip: str) -> capability.Backend:
+def build(
+    options: typing.Any,
+    state_path: str,
+    own_ip: str,
+    own_name: str,
+    minimum_image_age: float | None = None,
+) -> capability.Backend:
     """Make every object; nothing is called until the host starts.
 
-    :raises InvalidRequest: [zvm]cloud_connector_url is not set.
+    :param own_name: of this service, [DEFAULT]host.
+    :param minimum_image_age: seconds that an image is unused before it is
+        removed; None: none is.
+    :raises InvalidRequest: [zvm]cloud_connector_url is not set, or another
+        option cannot be right.
     """
     if not options.cloud_connector_url:
         raise exceptions.InvalidRequest(
@@ -45,8 +60,9 @@ def build(options: typing.Any, state_path: str, own_ip: str) -> capability.Backe
             "set it to the Cloud Connector's address, http(s)://host:port",
         )
     state = pathlib.Path(state_path) / "zvm"
-    shared = files.SharedDirectory(
-        pathlib.Path(options.shared_directory or state / "shared")
+    releases.check_mapping(options.os_version_map)
+    transports = files.KINDS[options.transport].configured(
+        files.Setup(options, state, own_ip, own_name)
     )
 
     def to(url: str) -> connector.Connector:
@@ -64,7 +80,8 @@ def build(options: typing.Any, state_path: str, own_ip: str) -> capability.Backe
     members = cluster.Cluster(calls, options.ssi_connectors, to)
     names = guests.GuestList(calls)
     pauses = paused.Paused(state / "paused.json")
-    media = disks.Media(shared)
+    media = disks.Media(transports)
+    disk_pools = pools.Pools(calls, options.disk_pools)
     choice = userids.Userids(calls, options.userid_prefix)
     cinder = volumes.Volumes(
         calls,
@@ -75,16 +92,40 @@ def build(options: typing.Any, state_path: str, own_ip: str) -> capability.Backe
         own_ip=own_ip,
         grace=options.fcp_reservation_time,
     )
+    servers = guests.Guests(
+        calls,
+        names,
+        pauses,
+        choice,
+        members,
+        cinder.forget,
+        parts.Parts(options.os_version_map, disk_pools),
+    )
+    pause = guests.Pause(calls, pauses)
+    captures = snapshots.Snapshots(calls, transports, servers, pause)
+    kept = images.Images(
+        calls, transports, images.Ledger(state / "images.json"), options.os_version_map
+    )
+    cache = images.ImageCache(calls, kept, minimum_image_age, captures.sweep)
     return capability.Backend(
         name="z/VM",
-        guests=guests.Guests(calls, names, pauses, choice, members, cinder.forget),
-        disks=disks.Disks(calls, shared),
-        storage=disks.Storage(calls, media, cinder),
+        guests=servers,
+        disks=disks.Disks(kept),
+        storage=disks.Storage(calls, media, cinder, transports.remote_host),
         networks=networks.Networks(calls, grant=options.grant_vswitch),
         media=media,
-        host=host.Host(calls, state, own_ip),
+        host=host.Host(
+            calls,
+            state,
+            own_ip,
+            disk_pools,
+            on_start=(transports.start,),
+            when_reached=(cache.start,),
+        ),
         volumes=cinder,
-        pause=guests.Pause(calls, pauses),
+        pause=pause,
+        snapshots=captures,
+        image_cache=cache,
         consoles=guests.Consoles(calls),
         hot_plug_networks=True,
         extend_volumes=True,

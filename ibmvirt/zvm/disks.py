@@ -10,44 +10,32 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Images and disks: imported once, deployed with the config drive."""
+"""Disks and the config drive: made with the guest, written by deploying."""
 
 from __future__ import annotations
 
-import threading
-
 from ibmvirt.common import capability, plan
-from ibmvirt.zvm import files, releases
+from ibmvirt.zvm import files, images, layout
 from ibmvirt.zvm import volumes as zvm_volumes
 from ibmvirt.zvm.client import connector
 
 KIND = "minidisk"
-ROOT_VDEV = 0x100
 
 
 class Disks(capability.Disks):
     """Minidisks come and go with their guest; images are the Connector's."""
 
-    def __init__(
-        self, calls: connector.Connector, shared: files.SharedDirectory
-    ) -> None:
-        self._calls = calls
-        self._shared = shared
-        self._lock = threading.Lock()
-        self._imports: dict[str, threading.Lock] = {}
+    def __init__(self, kept: images.Images) -> None:
+        self._images = kept
+
+    def inspect(self, image: plan.Image, source: capability.ImageSource) -> plan.Image:
+        return self._images.inspect(image, source)
 
     def prepare_image(self, image: plan.Image, source: capability.ImageSource) -> str:
         """Import an image once, however many builds want it; its name."""
-        with self._lock:
-            mine = self._imports.setdefault(image.id, threading.Lock())
-        with mine:
-            if self._calls.image(image.id) is None:
-                with (
-                    source.open() as stream,
-                    self._shared.image(image.id, stream) as path,
-                ):
-                    version = releases.os_version(image)
-                    self._calls.import_image(image.id, f"file://{path}", version)
+        if images.DISK not in image.extra:
+            image = self._images.inspect(image, source)
+        self._images.prepare(image, source)
         return image.id
 
     def create(
@@ -57,20 +45,18 @@ class Disks(capability.Disks):
         image_key: str | None,
     ) -> tuple[plan.DiskRef, ...]:
         """They were made with the guest: what is where."""
-        ordered = sorted(disks, key=lambda d: (d.role != "root", d.index))
         return tuple(
             plan.DiskRef(
                 KIND,
-                f"{ROOT_VDEV + number:04x}",
-                f"{ROOT_VDEV + number:04x}",
+                f"{server.name} {disk.role} {disk.index}",
+                f"{disk.role} {disk.index}",
                 disk.role,
                 {
                     "image": image_key if disk.role == "root" else None,
-                    "size_mib": disk.size_mib,
-                    "format": disk.filesystem or "ext3",
+                    "format": layout.format_of(server.name, disk),
                 },
             )
-            for number, disk in enumerate(ordered)
+            for disk in layout.ordered(disks)
         )
 
     def delete(self, disks: tuple[plan.DiskRef, ...]) -> None:
@@ -88,10 +74,12 @@ class Storage(capability.Storage):
         calls: connector.Connector,
         media: capability.Media,
         cinder: zvm_volumes.Volumes,
+        remote_host: str | None,
     ) -> None:
         self._calls = calls
         self._media = media
         self._volumes = cinder
+        self._remote_host = remote_host
 
     def connect(
         self,
@@ -103,18 +91,12 @@ class Storage(capability.Storage):
         for disk in disks:
             if disk.role == "root":
                 drive = media.id if media is not None else None
-                self._calls.deploy(guest.id, disk.extra["image"], drive)
-        further = [disk for disk in disks if disk.role == "ephemeral"]
+                self._calls.deploy(
+                    guest.id, disk.extra["image"], drive, self._remote_host
+                )
+        further = layout.configurations(disks)
         if further:
-            entries = [
-                {
-                    "vdev": disk.id,
-                    "format": disk.extra["format"],
-                    "mntdir": f"/mnt/ephemeral{number}",
-                }
-                for number, disk in enumerate(further)
-            ]
-            self._calls.configure_disks(guest.id, entries)
+            self._calls.configure_disks(guest.id, further)
         if media is not None:
             # The reader has it now; ours holds passwords.
             self._media.delete(media)
@@ -135,18 +117,18 @@ class Storage(capability.Storage):
 
 
 class Media(capability.Media):
-    """Config drives in the shared directory, until they are deployed."""
+    """Config drives on their way, until they are deployed."""
 
-    def __init__(self, shared: files.SharedDirectory) -> None:
-        self._shared = shared
+    def __init__(self, transport: files.Transport) -> None:
+        self._transport = transport
 
     def upload(self, server: plan.Server, content: bytes) -> plan.MediaRef:
-        path = self._shared.write_drive(server.uuid, content)
+        path = self._transport.write_drive(server.uuid, content)
         return plan.MediaRef(str(path), server.uuid, len(content))
 
     def delete(self, media: plan.MediaRef) -> None:
-        self._shared.remove_drive(media.name)
+        self._transport.remove_drive(media.name)
 
     def leftovers(self, server: plan.Server) -> tuple[plan.MediaRef, ...]:
-        path = self._shared.drive_path(server.uuid)
+        path = self._transport.drive_path(server.uuid)
         return (plan.MediaRef(str(path), server.uuid),)

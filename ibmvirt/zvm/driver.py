@@ -27,4 +27,12 @@ class ZVMDriver(driver.BaseDriver):
     """Guests of a z/VM system with a Cloud Connector."""
 
     def make_backend(self) -> capability.Backend:
-        return backend.build(CONF.zvm, CONF.state_path, CONF.my_ip)
+        cache = CONF.image_cache
+        age = cache.remove_unused_original_minimum_age_seconds
+        return backend.build(
+            CONF.zvm,
+            CONF.state_path,
+            CONF.my_ip,
+            CONF.host,
+            age if cache.remove_unused_base_images else None,
+        )

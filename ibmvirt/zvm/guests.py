@@ -15,15 +15,13 @@
 from __future__ import annotations
 
 import collections.abc
-import dataclasses
 import logging
 import threading
-import typing
 
 from nova.compute import power_state
 
 from ibmvirt.common import capability, clock, context, exceptions, plan
-from ibmvirt.zvm import cluster, identity, paused, releases, userids
+from ibmvirt.zvm import cluster, identity, layout, parts, paused, releases, userids
 from ibmvirt.zvm.client import connector, errors
 
 LOG = logging.getLogger(__name__)
@@ -33,11 +31,9 @@ _LIST_AGE = 5.0
 _INTERVAL = 10
 
 
-@dataclasses.dataclass(frozen=True)
-class GuestPart:
-    """The z/VM part of a GuestSpec."""
-
-    os_version: str
+def _minidisks(spec: plan.GuestSpec) -> tuple[layout.Minidisk, ...]:
+    part: parts.GuestPart = spec.platform
+    return layout.minidisks(spec.server.name, spec.disks, part.image, part.pool)
 
 
 class GuestList:
@@ -92,7 +88,9 @@ class Guests(capability.Guests):
         userids: userids.Userids,
         members: cluster.Cluster,
         gone: collections.abc.Callable[[str], None],
+        made_of: parts.Parts,
     ) -> None:
+        self._parts = made_of
         self._calls = calls
         self._names = names
         self._pauses = pauses
@@ -102,17 +100,11 @@ class Guests(capability.Guests):
 
     def platform(
         self, server: plan.Server, flavor: plan.Values, image: plan.Image | None
-    ) -> GuestPart:
-        return GuestPart(releases.os_version(image))
+    ) -> parts.GuestPart:
+        return self._parts.of(server, flavor, image)
 
     def check(self, spec: plan.GuestSpec) -> None:
-        for disk in spec.disks:
-            if disk.role == "root" and disk.size_mib == 0:
-                raise exceptions.InvalidRequest(
-                    f"create the root disk of {spec.server.name}",
-                    "the flavor's root disk is 0",
-                    "use a flavor with a root disk as large as the image's",
-                )
+        _minidisks(spec)
 
     def record(self, spec: plan.GuestSpec) -> plan.Values:
         return {
@@ -123,16 +115,7 @@ class Guests(capability.Guests):
     def define(self, spec: plan.GuestSpec) -> plan.GuestRef:
         record = self.record(spec)
         user = record[identity.KEY]
-        disks: list[dict[str, typing.Any]] = []
-        for disk in sorted(spec.disks, key=lambda d: (d.role != "root", d.index)):
-            entry: dict[str, typing.Any] = {"size": f"{disk.size_mib}m"}
-            if disk.role == "root":
-                entry["is_boot_disk"] = True
-            elif disk.role == "swap":
-                entry["format"] = "swap"
-            else:
-                entry["format"] = disk.filesystem or "ext3"
-            disks.append(entry)
+        disks = [disk.entry() for disk in _minidisks(spec)]
         try:
             self._calls.create_guest(user, spec.vcpus, spec.memory_mib, disks)
         except errors.AlreadyExists as error:

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import logging
 import pathlib
 import threading
@@ -22,17 +23,31 @@ import typing
 from nova.objects import fields
 
 from ibmvirt.common import capability, exceptions, plan
+from ibmvirt.zvm import pools
 from ibmvirt.zvm.client import connector
 
 LOG = logging.getLogger(__name__)
 
 
 class Host(capability.Host):
-    """The member whose Connector we use."""
+    """The member whose Connector we use.
+
+    :param on_start: run when the service starts, before anything is asked.
+    :param when_reached: run once after it, where the Connector answers.
+    """
 
     def __init__(
-        self, calls: connector.Connector, state: pathlib.Path, own_ip: str
+        self,
+        calls: connector.Connector,
+        state: pathlib.Path,
+        own_ip: str,
+        disk_pools: pools.Pools,
+        on_start: collections.abc.Sequence[collections.abc.Callable[[], None]] = (),
+        when_reached: collections.abc.Sequence[collections.abc.Callable[[], None]] = (),
     ) -> None:
+        self._on_start = on_start
+        self._when_reached = when_reached
+        self._pools = disk_pools
         self._calls = calls
         self._name_file = state / "hypervisor_hostname"
         self._own_ip = own_ip
@@ -41,6 +56,8 @@ class Host(capability.Host):
 
     def start(self, listener: capability.StateListener) -> None:
         """A Connector that is away does not keep the service from starting."""
+        for action in self._on_start:
+            action()
         try:
             info = self._calls.host_info()
         except exceptions.HypervisorError as error:
@@ -50,6 +67,11 @@ class Host(capability.Host):
             "z/VM %s on %s", info["hypervisor_version"], info["hypervisor_hostname"]
         )
         self._keep_name(str(info["hypervisor_hostname"]))
+        for action in (self._pools.learn, *self._when_reached):
+            try:
+                action()
+            except exceptions.HypervisorError as error:
+                LOG.warning("%s", error)
 
     def stop(self) -> None:
         self._calls.close()
@@ -75,6 +97,9 @@ class Host(capability.Host):
     def resources(self) -> plan.HostResources:
         info = self._calls.host_info()
         self._keep_name(str(info["hypervisor_hostname"]))
+        self._pools.learn()
+        own = int(info["disk_total"]), int(info["disk_used"])
+        disk_total, disk_used = self._pools.capacity() or own
         return plan.HostResources(
             hypervisor_type=fields.HVType.ZVM,
             hypervisor_version=int(info["hypervisor_version"]),
@@ -84,8 +109,8 @@ class Host(capability.Host):
             memory_mib=int(float(info["memory_mb"])),
             memory_mib_used=int(float(info["memory_mb_used"])),
             memory_mib_reserved=0,
-            disk_gb=int(info["disk_total"]),
-            disk_gb_used=int(info["disk_used"]),
+            disk_gb=disk_total,
+            disk_gb_used=disk_used,
             architecture=fields.Architecture.S390X,
             cpu_info=dict(info["cpu_info"]),
             supported=((fields.Architecture.S390X, fields.HVType.ZVM, "hvm"),),

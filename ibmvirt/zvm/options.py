@@ -42,9 +42,43 @@ OPTIONS = [
         "large image takes minutes.",
     ),
     cfg.StrOpt(
+        "transport",
+        default="shared",
+        choices=[
+            ("shared", "a directory that the Connector sees under the same path"),
+            (
+                "scp",
+                "the Connector copies from this host and to it by ssh; it does "
+                "not verify this host's key",
+            ),
+        ],
+        help="How config drives, images and snapshots come to the Connector and "
+        "from it.",
+    ),
+    cfg.StrOpt(
         "shared_directory",
-        help="Directory that the Connector sees under the same path, for config "
-        "drives and images; the default is <state_path>/zvm/shared.",
+        help="Directory that the Connector sees under the same path, where "
+        "transport is shared; the default is <state_path>/zvm/shared.",
+    ),
+    cfg.StrOpt(
+        "scp_remote_host",
+        help="user@address of this host as the Connector reaches it, where "
+        "transport is scp; the default is the service's user at my_ip. The "
+        "Connector's user needs an ssh key for it.",
+    ),
+    cfg.ListOpt(
+        "disk_pools",
+        default=[],
+        help="Disk pools for minidisks, such as ECKD:POOL1,FBA:POOL2. A server "
+        "gets the first one of its image's type, or the one that its flavor's "
+        "zvm:disk_pool names; all are counted in the inventory. The default is "
+        "the Connector's own.",
+    ),
+    cfg.DictOpt(
+        "os_version_map",
+        default={},
+        help="Releases of Linux that the Connector does not know, and what they "
+        "are taken for: rhel10:rhel9.4,debian12:ubuntu22.04.",
     ),
     cfg.StrOpt(
         "userid_prefix",

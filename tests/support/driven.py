@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import uuid
 
@@ -52,6 +53,7 @@ class Driven:
         self.vif = vif
         self.mac = mac
         self.drive = drive
+        self.image_id = "0c5a9f0e-6a4b-4b7e-8f43-0f6f1a3f7c11"
         self.states = []
         self.kept = {}
         self.launched = set()
@@ -62,14 +64,15 @@ class Driven:
             name=name or f"instance-{number:08x}",
         )
         image = plan.Image(
-            id="0c5a9f0e-6a4b-4b7e-8f43-0f6f1a3f7c11",
+            id=self.image_id,
             name="small",
             disk_format="raw",
             container_format="bare",
             size=len(self.source.content),
-            checksum="0123456789abcdef0123456789abcdef",
+            checksum=hashlib.md5(self.source.content).hexdigest(),
             **self.image,
         )
+        image = self.backend.disks.inspect(image, self.source)
         flavor = {
             "name": "small",
             "vcpus": 1,

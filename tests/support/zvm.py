@@ -15,16 +15,20 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
+import json
+import pathlib
 import tempfile
 import types
+import urllib.request
 
 from zvmconnector import connector
 
 from ibmvirt import configdrive
 from ibmvirt.common import plan
 from ibmvirt.simulators.zvm import imagefile
-from ibmvirt.zvm import backend
+from ibmvirt.zvm import backend, snapshots
 from tests.support import driven
 
 RAW = bytes(range(256)) * 4096
@@ -77,7 +81,7 @@ def drive():
 
 
 @contextlib.contextmanager
-def running(simulator, url=None, **overrides):
+def running(simulator, url=None, image_age=None, **overrides):
     """A started backend with a state path of its own, ``.state_path``."""
     options = {
         "cloud_connector_url": url or simulator.connector_url,
@@ -85,7 +89,11 @@ def running(simulator, url=None, **overrides):
         "token_path": None,
         "connect_timeout": 5.0,
         "request_timeout": 60.0,
+        "transport": "shared",
         "shared_directory": None,
+        "scp_remote_host": None,
+        "os_version_map": {},
+        "disk_pools": [],
         "userid_prefix": "OSV",
         "grant_vswitch": True,
         "fcp_template": "",
@@ -94,7 +102,9 @@ def running(simulator, url=None, **overrides):
         **overrides,
     }
     with tempfile.TemporaryDirectory(prefix="zvm-driven-") as state:
-        made = backend.build(types.SimpleNamespace(**options), state, "127.0.0.1")
+        made = backend.build(
+            types.SimpleNamespace(**options), state, "127.0.0.1", "small"
+        )
         found = driven.Driven(
             made,
             simulator,
@@ -105,8 +115,34 @@ def running(simulator, url=None, **overrides):
             drive=drive(),
         )
         found.state_path = state
+        found.left = functools.partial(left, found)
         made.host.start(lambda *_args: None)
         try:
             yield found
         finally:
             made.host.stop()
+
+
+def files(found):
+    """Files of drives, images and captures that are on their way just now."""
+    shared = pathlib.Path(found.state_path, "zvm", "shared")
+    return sorted(path for path in shared.rglob("*") if path.is_file())
+
+
+def left(found):
+    """What should be nowhere between two operations: files, captured images."""
+    url = f"{found.simulator.connector_url}/images"
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        images = json.load(answer)["output"]
+    names = [image["imagename"] for image in images]
+    captured = [name for name in names if name.startswith(snapshots.PREFIX)]
+    return [*captured, *map(str, files(found))]
+
+
+def snapshot(found, spawn):
+    """Take one as the driver does; its bytes and what was told of them."""
+    with (
+        found.operation("snapshot", spawn.server),
+        found.backend.snapshots.open(found.server(spawn), found.guest(spawn)) as taken,
+    ):
+        return taken.stream.read(), taken

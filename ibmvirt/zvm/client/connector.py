@@ -71,9 +71,28 @@ class Connector:
             if key.strip() == "member_system_id"
         ]
 
+    def pool_volumes(self) -> list[str]:
+        """The volumes of the Connector's own disk pool."""
+        found = self.call(
+            "list the volumes of the disk pool", "host_get_diskpool_volumes"
+        )
+        return str(found.get("diskpool_volumes") or "").split()
+
+    def volume_type(self, volume: str) -> str:
+        """The device of a volume: 3390-09, 9336-32."""
+        what = f"look at the volume {volume}"
+        found = self.call(what, "host_get_volume_info", volume=volume)
+        return str(found["volume_type"])
+
+    def pool_info(self, pool: str) -> dict[str, typing.Any]:
+        """disk_total, disk_used and disk_available of a pool in GiB."""
+        what = f"read the disk pool {pool}"
+        return dict(self.call(what, "host_diskpool_get_info", disk_pool=pool))
+
     # -- images -------------------------------------------------------------
 
     def image(self, name: str) -> dict[str, typing.Any] | None:
+        """The Connector's record of an image, or None."""
         try:
             found = self.call(
                 f"look for the image {name}", "image_query", imagename=name
@@ -82,7 +101,19 @@ class Connector:
             return None
         return dict(found[0]) if found else None
 
-    def import_image(self, name: str, url: str, os_version: str) -> None:
+    def images(self) -> list[dict[str, typing.Any]]:
+        """The records of all images."""
+        return list(self.call("list the images", "image_query"))
+
+    def import_image(
+        self,
+        name: str,
+        url: str,
+        os_version: str,
+        *,
+        md5: str,
+        remote_host: str | None = None,
+    ) -> None:
         """An image that is there already is no error: it may be our own try."""
         try:
             self.call(
@@ -90,13 +121,81 @@ class Connector:
                 "image_import",
                 name,
                 url,
-                {"os_version": os_version},
+                {"os_version": os_version, "md5sum": md5},
+                **_remote(remote_host),
             )
         except errors.AlreadyExists:
             return
         except errors.ConnectorAnswerLost:
             if self.image(name) is None:
                 raise
+
+    def export_image(
+        self, name: str, url: str, remote_host: str | None = None
+    ) -> dict[str, typing.Any]:
+        """Have an image written to a file; ``os_version`` and ``md5sum`` of it."""
+        found: dict[str, typing.Any] = self._twice(
+            f"export the image {name}",
+            "image_export",
+            name,
+            url,
+            **_remote(remote_host),
+        )
+        return found
+
+    def delete_image(self, name: str) -> None:
+        """One that is not there is no error."""
+        self._twice(f"delete the image {name}", "image_delete", name)
+
+    def capture(self, user: str, image: str) -> None:
+        """Make an image of a guest's root disk; a guest that is on restarts."""
+        what = f"capture the guest {user} as the image {image}"
+        for again in (True, False):
+            try:
+                self.call(what, "guest_capture", user, image)
+            except errors.ConnectorAnswerLost:
+                if self.image(image) is None:
+                    raise
+            except errors.ConnectorError as error:
+                # Defect: a Connector that ends during a capture leaves the
+                # file, which the next capture of that name trips over. That
+                # one removes it.
+                if not (again and "file already exists" in error.reason):
+                    raise
+                continue
+            return
+
+    def delete_half_captured(self, image: str, os_version: str) -> None:
+        """Delete what a failed capture has left.
+
+        Defect: the Connector records a captured image last, and leaves its
+        file where a step before that fails; it does not delete what it has no
+        record of. A failed import of that name removes the file.
+        """
+        self.delete_image(image)
+        what = f"remove what is left of the image {image}"
+        try:
+            self.call(
+                what,
+                "image_import",
+                image,
+                "file:///nothing/of/this/name",
+                {"os_version": os_version},
+            )
+        except (errors.ConnectorUnreachable, errors.ConnectorAnswerLost):
+            raise
+        except errors.ConnectorError:
+            return
+        self.delete_image(image)
+
+    def _twice(
+        self, what: str, api: str, *args: typing.Any, **kwargs: typing.Any
+    ) -> typing.Any:
+        """A call that may be repeated: once more where its answer was lost."""
+        try:
+            return self.call(what, api, *args, **kwargs)
+        except errors.ConnectorAnswerLost:
+            return self.call(what, api, *args, **kwargs)
 
     # -- guests ---------------------------------------------------------------
 
@@ -151,8 +250,16 @@ class Connector:
         if self.register(user):
             self.delete_guest(user)
 
-    def deploy(self, user: str, image: str, drive: str | None) -> None:
+    def deploy(
+        self, user: str, image: str, drive: str | None, remote_host: str | None = None
+    ) -> None:
+        """Write an image to the root disk, and a drive to the reader.
+
+        :param remote_host: user@address that has the drive; None: the Connector.
+        """
         kwargs = {"transportfiles": drive} if drive else {}
+        if drive and remote_host:
+            kwargs["remotehost"] = remote_host
         self.call(
             f"deploy the image {image} to the guest {user}",
             "guest_deploy",
@@ -289,3 +396,7 @@ class Connector:
 
     def vswitches(self) -> list[str]:
         return list(self.call("list the vswitches", "vswitch_get_list"))
+
+
+def _remote(host: str | None) -> dict[str, str]:
+    return {"remote_host": host} if host else {}

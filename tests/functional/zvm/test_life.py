@@ -15,7 +15,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import pathlib
 
 import pytest
 from nova.compute import power_state
@@ -37,8 +36,7 @@ def guest_name(driven, spawn):
 
 
 def files_left(driven):
-    found = pathlib.Path(driven.state_path).rglob("*")
-    return [p.name for p in found if p.is_file() and p.name != "hypervisor_hostname"]
+    return support.files(driven)
 
 
 def test_the_guest_has_what_was_planned(driven):

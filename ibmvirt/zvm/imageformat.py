@@ -1,0 +1,87 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The Connector's image format: a header, and a packed disk.
+
+The header is ``xCAT CKD Disk Image:`` (or ``FBA Disk``, ``FBA Part``), the size
+right-aligned in 16 characters (``3338 CYL``), and ``HLen: 0055 GZIP: 6``, in a
+block of 512 bytes; a first version ends after the size and has no block. With
+GZIP above 0, gzip data follows (zthin's creatediskimage and unpackdiskimage,
+zvmsdk/smtclient.py: _get_disk_size_units).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+# How much of an image is needed to look at it.
+FIRST_BYTES = 1024
+# A cylinder of a 3390, as the Connector counts; a block of FBA.
+UNIT_BYTES = {"ECKD": 737280, "FBA": 512}
+_TYPES = {b"CYL": "ECKD", b"BLK": "FBA"}
+_BLOCK = 512
+# Where the size ends, in both versions.
+_SIZE_END = 36
+_HEADER = re.compile(
+    rb"xCAT (?P<kind>CKD|FBA) (?:Disk|Part) Image: *(?P<size>\d+) (?P<unit>CYL|BLK)"
+    rb"(?P<second> HLen: \d{4} GZIP: (?P<gzip>\d))?"
+)
+_GZIP = b"\x1f\x8b"
+
+
+@dataclasses.dataclass(frozen=True)
+class Disk:
+    """The disk in an image: ECKD or FBA, and its cylinders or blocks."""
+
+    type: str
+    units: int
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.units * UNIT_BYTES[self.type]
+
+    def __str__(self) -> str:
+        unit = "cylinders" if self.type == "ECKD" else "blocks"
+        return f"{self.units} {unit} ({self.type}, {self.size / 2**30:.2f} GiB)"
+
+
+def parse(first: bytes) -> Disk:
+    """The disk that an image's first bytes (FIRST_BYTES) tell of.
+
+    :raises ValueError: the image is in no format that can be deployed.
+    """
+    match = _HEADER.match(first)
+    if match is None or match.end("unit") != _SIZE_END:
+        raise ValueError("it does not begin with the header of a captured disk")
+    if match["kind"] != (b"CKD" if match["unit"] == b"CYL" else b"FBA"):
+        raise ValueError("its header gives a CKD disk in blocks, or FBA in cylinders")
+    units = int(match["size"])
+    if units <= 0:
+        raise ValueError("its header gives no size")
+    start = _BLOCK if match["second"] else _SIZE_END
+    if match["gzip"] != b"0" and first[start:][:2] != _GZIP:
+        raise ValueError("its header says that gzip data follows, and none does")
+    return Disk(_TYPES[match["unit"]], units)
+
+
+def of_record(units: str) -> Disk:
+    """The disk of a Connector's record: ``3338:CYL``.
+
+    :raises ValueError: it says something else.
+    """
+    number, _, unit = units.partition(":")
+    kind = _TYPES.get(unit.encode())
+    if kind is None or not number.isdigit():
+        raise ValueError(f"the Connector gives its size as {units!r}")
+    return Disk(kind, int(number))

@@ -1,0 +1,179 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Snapshots: a guest captured by the real Connector, and booted again."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+
+import pytest
+from nova.compute import power_state
+
+from ibmvirt.common import exceptions
+from ibmvirt.simulators.zvm import imagefile
+from ibmvirt.zvm import identity, snapshots
+from tests.support import zvm as support
+
+
+@pytest.fixture
+def driven(zvm):
+    zvm.clock(rate=500.0)
+    with support.running(zvm) as found:
+        yield found
+
+
+def guest_name(driven, spawn):
+    return driven.kept[spawn.server.uuid][identity.KEY]
+
+
+def state(driven, spawn):
+    guest = driven.guest(spawn)
+    return driven.backend.guests.state(guest, use_cache=False).power_state
+
+
+def bring(driven, spawn, wanted):
+    guest = driven.guest(spawn)
+    if wanted == power_state.SHUTDOWN:
+        driven.backend.guests.power_off(guest, timeout=0, retry_interval=0)
+    elif wanted == power_state.PAUSED:
+        driven.backend.pause.pause(guest)
+
+
+@pytest.mark.parametrize(
+    "wanted", [power_state.RUNNING, power_state.SHUTDOWN, power_state.PAUSED]
+)
+def test_a_server_booted_from_a_snapshot_has_the_same_bytes(driven, wanted):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    bring(driven, spawn, wanted)
+    content, captured = support.snapshot(driven, spawn)
+    assert state(driven, spawn) == wanted
+    assert imagefile.read(content)[0] == support.RAW
+    assert captured.size == len(content)
+    assert (captured.disk_format, captured.container_format) == ("raw", "bare")
+    assert captured.properties == {
+        "os_distro": "rhel",
+        "os_version": "9.4",
+        "architecture": "s390x",
+        "hypervisor_type": "zvm",
+    }
+    assert driven.left() == []
+    # The properties are enough for a boot, by their own.
+    driven.source.content = content
+    driven.image = {"properties": dict(captured.properties)}
+    driven.image_id = f"snapshot-{hashlib.md5(content).hexdigest()}"
+    second = driven.plan(2)
+    driven.spawn(second)
+    name = guest_name(driven, second)
+    assert driven.simulator.disk(f"{name}/0100") == (
+        driven.simulator.disk(f"{guest_name(driven, spawn)}/0100")
+    )
+
+
+def test_a_snapshot_takes_few_calls(driven):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    driven.simulator.admin("DELETE", "journal")
+    support.snapshot(driven, spawn)
+    assert driven.calls("snapshot", spawn) == [
+        "DELETE /images/{id}",
+        "GET /guests/{id}/power_state_real",
+        "POST /guests/{id}/action capture",
+        "POST /guests/{id}/action start",
+        "PUT /images/{id}",
+        "DELETE /images/{id}",
+    ]
+
+
+def test_an_upload_that_fails_leaves_nothing(driven):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    driven.simulator.mark()
+    with (
+        pytest.raises(exceptions.ImageTransferFailed),
+        driven.operation("snapshot", spawn.server),
+        driven.backend.snapshots.open(spawn.server, driven.guest(spawn)),
+    ):
+        raise exceptions.ImageTransferFailed("upload the image", "Glance is full")
+    assert driven.left() == []
+    assert state(driven, spawn) == power_state.RUNNING
+
+
+def test_bytes_that_changed_on_their_way_are_refused(driven):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    with (
+        pytest.raises(exceptions.ImageTransferFailed, match="MD5"),
+        driven.operation("snapshot", spawn.server),
+        driven.backend.snapshots.open(spawn.server, driven.guest(spawn)) as captured,
+    ):
+        (path,) = support.files(driven)
+        path.write_bytes(path.read_bytes()[:-1])
+        captured.stream.read()
+    assert driven.left() == []
+
+
+def test_what_a_killed_service_left_is_removed(driven):
+    """Killed after the capture: the next start, or ageing, takes it away."""
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    context = driven.backend.snapshots.open(spawn.server, driven.guest(spawn))
+    rule = driven.simulator.rule(
+        match={"layer": "rest", "key": "DELETE /images/{id}"},
+        skip=1,
+        count=None,
+        effect={"kind": "refuse", "status": 500, "message": "gone"},
+    )
+    with contextlib.suppress(exceptions.IBMVirtError), context:
+        raise AssertionError("the image was deleted")
+    driven.simulator.delete_rule(rule)
+    assert [n for n in driven.left() if n.startswith(snapshots.PREFIX)] != []
+    with support.running(driven.simulator) as restarted:
+        assert restarted.left() == []
+
+
+def test_the_connector_killed_in_the_middle(driven):
+    """The guest is started again; the next snapshot is whole."""
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    driven.simulator.mark("before")
+    rule = driven.simulator.rule(
+        match={"layer": "command", "key": "creatediskimage"},
+        phase="after",
+        effect={"kind": "hold"},
+    )
+    import threading
+
+    errors = []
+
+    def work():
+        try:
+            support.snapshot(driven, spawn)
+        except exceptions.IBMVirtError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert driven.simulator.wait_parked(rule)
+    driven.simulator.restart_connector()
+    driven.simulator.delete_rule()
+    thread.join(60)
+    assert errors
+    assert not thread.is_alive()
+    assert state(driven, spawn) == power_state.RUNNING
+    content, _captured = support.snapshot(driven, spawn)
+    assert imagefile.read(content)[0] == support.RAW
+    # The Connector's next capture of the guest cleans what the killed one left.
+    assert driven.left() == []
+    assert driven.simulator.compare("before") == []
