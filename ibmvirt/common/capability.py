@@ -414,5 +414,8 @@ class Backend:
     raw_images: bool = True
     qcow2_images: bool = False
     config_drive_required: bool = False
+    # What guests' names of disks begin with: those that Nova makes, volumes.
+    disk_names: str = "/dev/sd"
+    volume_names: str = "/dev/sd"
     # The platform forgets what was plugged before the disks were written.
     plug_after_storage: bool = False

@@ -31,6 +31,8 @@ import ibmvirt
 from ibmvirt.common import (
     capability,
     context,
+    device_tags,
+    driver_devices,
     engine,
     errors,
     events,
@@ -53,7 +55,12 @@ LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
 
 
-class BaseDriver(extras.Extras, unsupported.Unsupported, nova_driver.ComputeDriver):
+class BaseDriver(
+    extras.Extras,
+    driver_devices.Devices,
+    unsupported.Unsupported,
+    nova_driver.ComputeDriver,
+):
     """What both drivers share. A subclass makes the backend."""
 
     def __init__(self, virtapi: typing.Any) -> None:
@@ -153,6 +160,8 @@ class BaseDriver(extras.Extras, unsupported.Unsupported, nova_driver.ComputeDriv
                 ),
                 keep=functools.partial(records.keep, instance),
             )
+            # For its config drive, and later for the metadata service.
+            instance.device_metadata = device_tags.of(instance)
             engine.run(spawn_flow.build(spawn, self.backend, tools))
             records.keep_connections(self.backend.volumes, block_device_info)
 

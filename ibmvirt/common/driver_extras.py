@@ -27,6 +27,7 @@ from oslo_concurrency import lockutils
 from ibmvirt.common import (
     capability,
     context,
+    device_tags,
     diagnostics,
     errors,
     events,
@@ -211,7 +212,8 @@ class Extras:
             guest = self._guest(instance)
             try:
                 self.backend.networks.plug(guest, vifs)
-            except exceptions.IBMVirtError:
+                device_tags.write(instance)
+            except Exception:
                 self._undo(lambda: self.backend.networks.unplug(guest, vifs))
                 raise
 
@@ -222,6 +224,7 @@ class Extras:
             self._need(self.backend.hot_plug_networks or None, "detach an interface")
             guest = self.backend.guests.find(planning.server(instance))
             self.backend.networks.unplug(guest, (planning.vif(vif),))
+            device_tags.forget_port(instance, vif["address"])
 
     # -- volumes ----------------------------------------------------------
 
@@ -271,7 +274,8 @@ class Extras:
             guest = self._guest(instance)
             try:
                 part.attach(guest, volume)
-            except exceptions.IBMVirtError:
+                device_tags.write(instance)
+            except Exception:
                 self._undo(lambda: part.detach(guest, volume))
                 raise
             # Nova keeps the connection when the volume is attached.

@@ -27,6 +27,9 @@ def capabilities(
     known.update(
         has_imagecache=backend.image_cache is not None,
         supports_attach_interface=backend.hot_plug_networks,
+        supports_device_tagging=True,
+        supports_tagged_attach_interface=backend.hot_plug_networks,
+        supports_tagged_attach_volume=backend.volumes is not None,
         supports_extend_volume=backend.extend_volumes,
         supports_multiattach=backend.multiattach,
         supports_image_type_raw=backend.raw_images,

@@ -131,6 +131,8 @@ def build(
         extend_volumes=True,
         # Each guest has WWPNs of its own.
         multiattach=True,
+        # Minidisks are DASD; a volume's FCP device is a SCSI disk.
+        disk_names="/dev/dasd",
         # z/VM has no metadata service that a guest could reach.
         config_drive_required=True,
         # Deploying purges the reader, and with it the network's script.

@@ -62,6 +62,18 @@ def instance(**values):
     return found
 
 
+def bdm(**values):
+    """A block device: a local disk unless ``volume_id`` is given."""
+    found = objects.BlockDeviceMapping(
+        destination_type="volume" if "volume_id" in values else "local",
+        source_type="volume" if "volume_id" in values else "blank",
+        **{"device_name": None, "volume_id": None, "tag": None, **values},
+    )
+    found.saved = []
+    found.save = lambda: found.saved.append(found.device_name)
+    return found
+
+
 def image_meta(**values):
     return objects.ImageMeta.from_dict(
         {

@@ -43,6 +43,17 @@ def glance(monkeypatch, configuration):
 
 
 @pytest.fixture
+def tagged_ports(monkeypatch):
+    """A list of the server's ports in Nova's database."""
+    ports = []
+    monkeypatch.setattr(
+        "nova.objects.VirtualInterfaceList.get_by_instance_uuid",
+        lambda _context, _uuid: ports,
+    )
+    return ports
+
+
+@pytest.fixture
 def deleting(monkeypatch):
     """A list; what is appended is why Nova no longer wants the server."""
     reasons = []
@@ -53,7 +64,7 @@ def deleting(monkeypatch):
 
 
 @pytest.fixture
-def driver(glance, deleting, fast_clock):
+def driver(glance, deleting, tagged_ports, fast_clock):
     from nova.virt import fake
 
     made = memory_backend.MemoryDriver(fake.FakeVirtAPI())
