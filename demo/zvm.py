@@ -17,6 +17,7 @@ import urllib.request
 
 from demo import hypervisor
 from ibmvirt.simulators.zvm import ZVMSimulator, imagefile
+from tests.support import zvm
 from tests.support.smallnova import handle
 
 # The Connector sleeps for many seconds at a time; here they pass faster.
@@ -32,6 +33,8 @@ class ZVM(hypervisor.Hypervisor):
         return ZVMSimulator("--rate", _RATE)
 
     def make_nova(self):
+        # What an administrator of z/VM does once: devices for volumes.
+        zvm.fcp_template(self.simulator)
         return handle.zvm(self.simulator, self.room / "zvm")
 
     def register(self, lane, picture):

@@ -17,6 +17,7 @@ Nobody resets these simulators: Nova and its driver know their world.
 
 from __future__ import annotations
 
+import contextlib
 import io
 
 import pytest
@@ -24,6 +25,7 @@ import pytest
 from ibmvirt.simulators.novalink import NovaLinkSimulator
 from ibmvirt.simulators.zvm import ZVMSimulator, imagefile
 from tests.functional.nova import servers
+from tests.support import zvm
 from tests.support.smallnova import handle
 
 IMAGE = bytes(range(256)) * 8192
@@ -60,10 +62,10 @@ def zvm_nova_process(tmp_path_factory):
     """The small Nova on z/VM."""
     state = tmp_path_factory.mktemp("zvm-nova")
     # The Connector sleeps for many seconds at a time: they pass faster here.
-    with (
-        ZVMSimulator("--rate", "100") as simulator,
-        handle.zvm(simulator, state) as nova,
-    ):
+    with contextlib.ExitStack() as stack:
+        simulator = stack.enter_context(ZVMSimulator("--rate", "100"))
+        zvm.fcp_template(simulator)
+        nova = stack.enter_context(handle.zvm(simulator, state))
         nova.simulator = simulator
         client = nova.client
         nova.image = client.image.create_image(
