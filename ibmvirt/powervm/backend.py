@@ -22,7 +22,7 @@ from ibmvirt.powervm import host, lpar_cache, media, storage, writer
 from ibmvirt.powervm import options as options_
 from ibmvirt.powervm.disks import kinds as disk_kinds
 from ibmvirt.powervm.guests import partitions, power
-from ibmvirt.powervm.networks import networks
+from ibmvirt.powervm.networks import networks, physical
 from ibmvirt.powervm.rest import jobs, topology
 from ibmvirt.powervm.volumes import base, fabrics, fibre_channel, npiv, volumes, vscsi
 
@@ -54,7 +54,7 @@ def build(options: typing.Any, own_ip: str, host_name: str = "") -> capability.B
     return capability.Backend(
         name="PowerVM",
         guests=partitions.Partitions(
-            adapter, places, cache, operations, defaults, mappings.boot_slots
+            adapter, places, cache, operations, defaults, mappings
         ),
         disks=disks,
         storage=mappings,
@@ -64,6 +64,7 @@ def build(options: typing.Any, own_ip: str, host_name: str = "") -> capability.B
             options.default_switch,
             options.management_switch if options.use_rmc_mgmt_vif else None,
             options.pvm_vswitch_for_novalink_io,
+            physical.Bridges(places, options.bridge_mappings),
             writers.forget,
         ),
         media=media.Media(adapter, repository, writers),

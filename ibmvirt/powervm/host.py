@@ -18,23 +18,26 @@ import collections.abc
 import logging
 import typing
 
+import os_traits
 from nova.objects import fields
 
 from ibmvirt.common import capability, clock, context, exceptions, plan
 from ibmvirt.powervm import connection as connections
-from ibmvirt.powervm import lpar_cache, scrub, writer
+from ibmvirt.powervm import lpar_cache, metrics, scrub, writer
 from ibmvirt.powervm.guests import partitions
 from ibmvirt.powervm.rest import poller, topology
 
 LOG = logging.getLogger(__name__)
 
 _LOOK = 5.0
+# Traits of processor compatibility modes.
+_COMPAT_PREFIX, _CPU_PREFIX = "CUSTOM_POWERVM_COMPAT_", "HW_CPU_PPC64LE_"
 
 
 class Host(capability.Host):
     """The managed system of this NovaLink."""
 
-    trait_prefixes = ("CUSTOM_IBMVIRT_", "CUSTOM_POWERVM_COMPAT_")
+    trait_prefixes = ("CUSTOM_IBMVIRT_", _COMPAT_PREFIX, _CPU_PREFIX)
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class Host(capability.Host):
         self._vios_wait = vios_wait
         self._own_ip = own_ip
         self._disk_capacity = disk_capacity
+        self._cpu = metrics.HostCpu(connection.adapter, places)
         self._poller: poller.Poller | None = None
         self._name = ""
 
@@ -144,7 +148,7 @@ class Host(capability.Host):
                 (fields.Architecture.PPC64, fields.HVType.PHYP, fields.VMMode.HVM),
                 (fields.Architecture.PPC64LE, fields.HVType.PHYP, fields.VMMode.HVM),
             ),
-            traits=frozenset(_mode_traits(system.proc_compat_modes)),
+            traits=_mode_traits(system.proc_compat_modes),
             stats={
                 "memory_region_size": int(system.memory_region_size),
                 "proc_units": f"{total_cpu:.2f}",
@@ -170,14 +174,23 @@ class Host(capability.Host):
             load = ", ".join(file.read().split()[:3])
         return f"up {days} days, {hours}:{minutes:02d}, load average: {load}"
 
+    def cpu_stats(self) -> plan.Values:
+        return self._cpu.read()
+
     def ip_address(self) -> str:
         return self._own_ip
 
 
-def _mode_traits(modes: typing.Iterable[str]) -> list[str]:
-    """CUSTOM_POWERVM_COMPAT_POWER9 and so on: os-traits has none for PowerVM."""
-    return [
-        "CUSTOM_POWERVM_COMPAT_" + mode.upper().replace("+", "_PLUS")
-        for mode in modes
-        if mode != "default"
-    ]
+def _mode_traits(modes: typing.Iterable[str]) -> frozenset[str]:
+    """Processor compatibility modes, by os-traits' names where it has them.
+
+    HW_CPU_PPC64LE_POWER9, but CUSTOM_POWERVM_COMPAT_POWER10.
+    """
+    known = set(os_traits.get_traits(_CPU_PREFIX))
+    found = set()
+    for mode in modes:
+        if mode.lower() != "default":
+            name = mode.upper().replace("+", "_PLUS")
+            standard = _CPU_PREFIX + name
+            found.add(standard if standard in known else _COMPAT_PREFIX + name)
+    return frozenset(found)

@@ -161,6 +161,16 @@ OPTIONS = [
         help="Virtual switch of SEA networks whose port binding names none.",
     ),
     cfg.StrOpt(
+        "bridge_mappings",
+        default="",
+        help="The Shared Ethernet Adapters of the physical networks, as "
+        "<physical network>:<SEA>:<VIOS>, separated by commas, in the form and "
+        "with the values of the SEA agent's option. A port goes to the virtual "
+        "switch of its network's SEA, and a port of a network that is not there "
+        "is refused. Without any, all ports go to default_switch, which must "
+        "have an SEA.",
+    ),
+    cfg.StrOpt(
         "pvm_vswitch_for_novalink_io",
         default="NovaLinkVEABridge",
         help="Virtual switch between the partitions and Open vSwitch on the "

@@ -19,13 +19,12 @@ import collections.abc
 import dataclasses
 import typing
 
-from pypowervm.wrappers import network as network_wrapper
-
 from ibmvirt.common import context, exceptions
 from ibmvirt.powervm import connection as connections
 from ibmvirt.powervm import media, writer
 from ibmvirt.powervm.disks import kinds
-from ibmvirt.powervm.rest import errors, topology
+from ibmvirt.powervm.networks import physical
+from ibmvirt.powervm.rest import topology
 
 OK, WARNING, FAILURE = "ok", "warning", "failure"
 
@@ -69,7 +68,7 @@ def _all(
     yield _look("disks", disks.configured.where)
     yield _look("config drives", lambda: _repository(options, connection, places))
     yield _look("SEA networks", lambda: _switch(places, options.default_switch))
-    yield _bridges(connection.adapter, places)
+    yield _look("Shared Ethernet Adapters", lambda: _seas(options, places))
     if options.use_rmc_mgmt_vif:
         yield _look(
             "management network", lambda: _switch(places, options.management_switch)
@@ -136,22 +135,10 @@ def _switch(places: topology.Topology, name: str) -> str:
     return f"virtual switch {name}"
 
 
-def _bridges(adapter: typing.Any, places: topology.Topology) -> Finding:
-    name = "Shared Ethernet Adapters"
-    try:
-        with errors.attempting("read the network bridges"):
-            found = network_wrapper.NetBridge.get(adapter, parent=places.system())
-    except exceptions.IBMVirtError as error:
-        return Finding(name, FAILURE, str(error))
-    if not found:
-        return Finding(
-            name,
-            WARNING,
-            "the system has none: ports bound pvm_sea reach nothing outside; "
-            "make one: mkvdev -sea on a VIOS",
-        )
-    devices = [sea.dev_name for bridge in found for sea in bridge.seas]
-    return Finding(name, OK, ", ".join(devices))
+def _seas(options: typing.Any, places: topology.Topology) -> str:
+    bridges = physical.Bridges(places, options.bridge_mappings)
+    bridges.check(options.default_switch)
+    return ", ".join(f"{sea.device} of {sea.vios}" for sea in places.seas())
 
 
 def _ports(places: topology.Topology) -> Finding:

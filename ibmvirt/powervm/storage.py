@@ -283,15 +283,24 @@ class Storage(capability.Storage):
             for kind in self._volumes.values():
                 kind.forget(gone)
 
+    def count(self, guest: plan.GuestRef) -> int:
+        """How many disks a partition has; each counts once. One call."""
+        found = self._disks_of(guest)
+        return len({identity for kind, identity, _n in found if kind != MEDIA})
+
     def has_volumes(self, guest: plan.GuestRef) -> bool:
         """Whether a VIOS maps a volume to the partition. One call."""
+        return any(kind == VOLUME for kind, *_id in self._disks_of(guest))
+
+    def _disks_of(self, guest: plan.GuestRef) -> set[Identity]:
+        """Whatever the VIOSes map to a partition."""
         with errors.attempting(f"read the storage of the partition {guest.name}"):
             wrappers = virtual_io_server.VIOS.get(self._adapter, xag=[GROUP])
-        return any(
-            kind == VOLUME
+        return {
+            identity
             for wrapper in wrappers
-            for kind, *_id in _mapped(mappings_of(wrapper, guest.id))
-        )
+            for identity in _mapped(mappings_of(wrapper, guest.id))
+        }
 
     def boot_slots(
         self,

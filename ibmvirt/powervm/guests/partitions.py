@@ -29,6 +29,7 @@ from ibmvirt.common import capability, exceptions, plan
 from ibmvirt.powervm import lpar_cache
 from ibmvirt.powervm.guests import ibm_i, power
 from ibmvirt.powervm.guests import spec as specs
+from ibmvirt.powervm.networks import base as networks
 from ibmvirt.powervm.rest import errors, topology
 from ibmvirt.powervm.volumes import wwpns
 
@@ -64,10 +65,21 @@ def servers_of(lpar_uuid: str) -> tuple[str, str]:
     return lower, f"{int(lower[0], 16) | 8:x}{lower[1:]}"
 
 
-# Slots of a partition's adapters that lead to what it boots from.
-BootSlots = collections.abc.Callable[
-    [plan.GuestRef, tuple[plan.DiskRef, ...], tuple[plan.Volume, ...]], list[int]
-]
+class Mappings(typing.Protocol):
+    """What partitions ask of their storage."""
+
+    def boot_slots(
+        self,
+        guest: plan.GuestRef,
+        disks: tuple[plan.DiskRef, ...],
+        volumes: tuple[plan.Volume, ...],
+    ) -> list[int]:
+        """Slots of the adapters that lead to what the partition boots from."""
+        ...
+
+    def count(self, guest: plan.GuestRef) -> int:
+        """How many disks the partition has."""
+        ...
 
 
 def _reference(uuid: str, name: str, server: plan.Server) -> plan.GuestRef:
@@ -86,14 +98,14 @@ class Partitions(capability.Guests):
         cache: lpar_cache.LparCache,
         operations: power.Power,
         defaults: collections.abc.Mapping[str, str],
-        boot_slots: BootSlots,
+        mappings: Mappings,
     ) -> None:
         self._adapter = adapter
         self._topology = places
         self._cache = cache
         self._power = operations
         self._defaults = defaults
-        self._boot_slots = boot_slots
+        self._mappings = mappings
 
     def platform(
         self, server: plan.Server, flavor: plan.Values, image: plan.Image | None
@@ -161,7 +173,7 @@ class Partitions(capability.Guests):
         disks: tuple[plan.DiskRef, ...],
     ) -> None:
         """IBM i is told which adapter it loads from. Two calls."""
-        slots = self._boot_slots(guest, disks, spec.volumes)
+        slots = self._mappings.boot_slots(guest, disks, spec.volumes)
         if not slots:
             raise exceptions.HypervisorError(
                 f"set the load source of the partition {guest.name}",
@@ -221,8 +233,10 @@ class Partitions(capability.Guests):
         self._power.reboot(guest, hard=hard)
 
     def diagnostics(self, guest: plan.GuestRef) -> plan.Values:
+        """Three calls: the partition, its network adapters, its storage."""
         with errors.attempting(f"read the partition {guest.name}"):
             wrapper = self._read(guest.id)
+            adapters = networks.adapters_of(self._adapter, guest)
         if wrapper is None:
             raise exceptions.GuestNotFound(
                 f"read the partition {guest.name}", "it does not exist"
@@ -235,4 +249,6 @@ class Partitions(capability.Guests):
             else int(wrapper.proc_config.dedicated_proc_cfg.desired),
             "memory_max": int(wrapper.mem_config.desired),
             "memory_used": int(wrapper.mem_config.current or 0),
+            "nics": [networks.colons(adapter.mac) for adapter in adapters],
+            "num_disks": self._mappings.count(guest),
         }

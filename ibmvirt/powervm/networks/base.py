@@ -25,6 +25,7 @@ from pypowervm.wrappers import event as event_wrapper
 from pypowervm.wrappers import network as network_wrapper
 
 from ibmvirt.common import exceptions, plan
+from ibmvirt.powervm.networks import physical
 from ibmvirt.powervm.rest import errors, topology
 
 LOG = logging.getLogger(__name__)
@@ -44,12 +45,17 @@ class Network(abc.ABC):
         adapter: typing.Any,
         places: topology.Topology,
         default_switch: str,
+        bridges: physical.Bridges,
         vios_changed: collections.abc.Callable[[str], None],
     ) -> None:
-        """:param vios_changed: is told the UUID of a VIOS that was changed."""
+        """:param default_switch: where a port goes that nothing sends elsewhere.
+        :param bridges: the ways to the physical networks.
+        :param vios_changed: is told the UUID of a VIOS that was changed.
+        """
         self._adapter = adapter
         self._topology = places
         self._default_switch = default_switch
+        self._bridges = bridges
         self._vios_changed = vios_changed
 
     @abc.abstractmethod
@@ -68,6 +74,11 @@ class Network(abc.ABC):
 def bare_mac(mac: str) -> str:
     """As the platform writes it: FA163E000001."""
     return mac.replace(":", "").upper()
+
+
+def colons(mac: str) -> str:
+    """As Nova writes it: fa:16:3e:00:00:01."""
+    return ":".join(mac[place : place + 2].lower() for place in range(0, 12, 2))
 
 
 def create_adapter(
@@ -108,16 +119,21 @@ def create_adapter(
     return bare_mac(mac)
 
 
-def find_adapters(
-    adapter: typing.Any, guest: plan.GuestRef, mac: str
-) -> list[typing.Any]:
-    """The partition's adapters of this MAC."""
+def adapters_of(adapter: typing.Any, guest: plan.GuestRef) -> list[typing.Any]:
+    """The partition's adapters; none when it is gone. One call."""
     try:
         response = adapter.read("LogicalPartition", guest.id, "ClientNetworkAdapter")
     except pypowervm.HttpNotFound:
         return []
+    return list(network_wrapper.CNA.wrap(response))
+
+
+def find_adapters(
+    adapter: typing.Any, guest: plan.GuestRef, mac: str
+) -> list[typing.Any]:
+    """The partition's adapters of this MAC."""
     wanted = bare_mac(mac)
-    return [a for a in network_wrapper.CNA.wrap(response) if a.mac == wanted]
+    return [found for found in adapters_of(adapter, guest) if found.mac == wanted]
 
 
 def delete_adapters(

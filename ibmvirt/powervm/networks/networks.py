@@ -18,7 +18,7 @@ import collections.abc
 import typing
 
 from ibmvirt.common import capability, exceptions, plan
-from ibmvirt.powervm.networks import base, ovs, sea
+from ibmvirt.powervm.networks import base, ovs, physical, sea
 from ibmvirt.powervm.rest import topology
 
 KINDS: dict[str, type[base.Network]] = {
@@ -33,6 +33,7 @@ class Networks(capability.Networks):
 
     :param default_switch: switch of SEA ports that name none.
     :param bridge_switch: switch between partitions and Open vSwitch.
+    :param bridges: the ways to the physical networks.
     :param management_switch: switch of the management network; None = no
         partition gets an adapter there.
     :param vios_changed: is told the UUID of a VIOS whose adapters were changed.
@@ -45,6 +46,7 @@ class Networks(capability.Networks):
         default_switch: str,
         management_switch: str | None,
         bridge_switch: str,
+        bridges: physical.Bridges,
         vios_changed: collections.abc.Callable[[str], None],
     ) -> None:
         self._adapter = adapter
@@ -55,7 +57,7 @@ class Networks(capability.Networks):
             ovs.OvsNetwork.TYPE: bridge_switch,
         }
         self._kinds = {
-            name: kind(adapter, places, switches[name], vios_changed)
+            name: kind(adapter, places, switches[name], bridges, vios_changed)
             for name, kind in KINDS.items()
         }
 
@@ -103,5 +105,4 @@ class Networks(capability.Networks):
             switch_href=href,
             what=f"plug the management network into the partition {guest.name}",
         )
-        pairs = [mac[i : i + 2].lower() for i in range(0, 12, 2)]
-        return plan.ManagementVif(":".join(pairs))
+        return plan.ManagementVif(base.colons(mac))

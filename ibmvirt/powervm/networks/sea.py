@@ -19,7 +19,7 @@ from ibmvirt.powervm.networks import base
 
 
 class SeaNetwork(base.Network):
-    """A client network adapter in the port's VLAN.
+    """A client network adapter in the port's VLAN, where there is an SEA.
 
     The agent adds the VLAN to the Shared Ethernet Adapter; a custom event
     tells it of the new adapter.
@@ -38,8 +38,11 @@ class SeaNetwork(base.Network):
         self._topology.switch_href(self._switch(vif))
 
     def _switch(self, vif: plan.Vif) -> str:
+        """The one that the binding names, else that of the physical network."""
         named = vif.details.get("vswitch") or vif.profile.get("vswitch")
-        return str(named or self._default_switch)
+        return self._bridges.switch(
+            vif.physical_network, str(named or ""), self._default_switch
+        )
 
     def plug(self, guest: plan.GuestRef, vif: plan.Vif) -> None:
         base.create_adapter(

@@ -61,6 +61,15 @@ class FcPort:
 
 
 @dataclasses.dataclass(frozen=True)
+class Sea:
+    """A Shared Ethernet Adapter: its device on a VIOS, and its virtual switch."""
+
+    device: str
+    vios: str
+    switch: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Tier:
     """Where logical units are made."""
 
@@ -82,6 +91,13 @@ class Group:
     name: str
     serial: str
     repository: bool
+
+
+class _Switch(typing.NamedTuple):
+    """A virtual switch: its number and its link."""
+
+    number: int
+    href: str
 
 
 class Topology:
@@ -233,36 +249,64 @@ class Topology:
                         parent=self.system()
                     )
                 self._known.pop("switches", None)
-            return self._switches()[name]
+            return self._switches()[name].href
 
     def switch_href(self, name: str) -> str:
         """The link of a virtual switch.
 
         :raises InvalidRequest: there is none of that name.
         """
-        found: str | None = self._switches().get(name)
-        if found is None:
+        if name not in self._switches():
             # It may have been made since.
             with self._lock:
                 self._known.pop("switches", None)
-            found = self._switches().get(name)
+        found = self._switches().get(name)
         if found is None:
             raise exceptions.InvalidRequest(
                 f"use the virtual switch {name}",
                 f"the system has only {', '.join(sorted(self._switches()))}",
                 "create it, or correct the port's binding or [powervm]default_switch",
             )
-        return found
+        return found.href
 
-    def _switches(self) -> dict[str, str]:
-        def read() -> dict[str, str]:
+    def _switches(self) -> dict[str, _Switch]:
+        def read() -> dict[str, _Switch]:
             with errors.attempting("read the virtual switches"):
                 system = self.system()
                 wrappers = network_wrapper.VSwitch.get(self._adapter, parent=system)
-            return {w.name: w.related_href for w in wrappers}
+            return {w.name: _Switch(w.switch_id, w.related_href) for w in wrappers}
 
-        result: dict[str, str] = self._once("switches", read)
+        result: dict[str, _Switch] = self._once("switches", read)
         return result
+
+    def seas(self) -> tuple[Sea, ...]:
+        """The Shared Ethernet Adapters of all VIOSes."""
+
+        def read() -> tuple[Sea, ...]:
+            with errors.attempting("read the network bridges"):
+                bridges = network_wrapper.NetBridge.get(
+                    self._adapter, parent=self.system()
+                )
+            switches = {one.number: name for name, one in self._switches().items()}
+            vioses = {vios.uuid.upper(): vios.name for vios in self.vioses()}
+            return tuple(
+                Sea(
+                    device=sea.dev_name,
+                    vios=vioses.get(_uuid(sea.vio_uri), ""),
+                    switch=switches.get(sea.primary_adpt.vswitch_id, ""),
+                )
+                for bridge in bridges
+                for sea in bridge.seas
+                if sea.primary_adpt is not None
+            )
+
+        result: tuple[Sea, ...] = self._once("seas", read)
+        return result
+
+    def forget_seas(self) -> None:
+        """One may have been made meanwhile: read them anew."""
+        with self._lock:
+            self._known.pop("seas", None)
 
     def tier(self) -> Tier:
         """The tier for new disks.
@@ -326,6 +370,11 @@ class Topology:
         """The volume groups, or their media repositories, have changed."""
         with self._lock:
             self._known.pop("groups", None)
+
+
+def _uuid(href: str | None) -> str:
+    """The UUID at the end of a link, in upper case."""
+    return (href or "").split("?")[0].rsplit("/", 1)[-1].upper()
 
 
 def _fc_ports(vios: typing.Any) -> list[FcPort]:
