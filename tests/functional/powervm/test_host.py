@@ -154,7 +154,7 @@ def test_novas_monitor_can_work_with_them(driven):
 
 def test_metrics_that_are_not_given_are_named(driven):
     driven.simulator.rule(
-        match={"key": "GET *RawMetrics*"},
+        match={"key": "GET pcm/ManagedSystem/{id}/RawMetrics/LongTermMonitor"},
         effect={"kind": "refuse", "status": 500, "message": "REST0999 no metrics"},
     )
     with pytest.raises(exceptions.HypervisorError, match="read the system's metrics"):
