@@ -18,7 +18,15 @@ import typing
 
 from ibmvirt.common import capability
 from ibmvirt.powervm import connection as connections
-from ibmvirt.powervm import host, lpar_cache, media, storage, writer
+from ibmvirt.powervm import (
+    host,
+    local_tools,
+    lpar_cache,
+    media,
+    snapshot,
+    storage,
+    writer,
+)
 from ibmvirt.powervm import options as options_
 from ibmvirt.powervm.disks import kinds as disk_kinds
 from ibmvirt.powervm.guests import partitions, power
@@ -85,6 +93,13 @@ def build(options: typing.Any, own_ip: str, host_name: str = "") -> capability.B
             multipath=options.volume_use_multipath,
         ),
         crash_dump=operations,
+        snapshots=snapshot.Snapshots(
+            adapter,
+            places,
+            writers,
+            disks,
+            local_tools.LocalTools(options.local_root),
+        ),
         extend_volumes=True,
         multiattach=True,
         hot_plug_networks=True,

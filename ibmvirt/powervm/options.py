@@ -122,6 +122,14 @@ OPTIONS = [
         default="",
         help="Tier of the pool for new disks; empty = the default tier.",
     ),
+    cfg.StrOpt(
+        "local_root",
+        default="/",
+        advanced=True,
+        help="Directory in which the service sees dev, proc and sys of the "
+        "NovaLink partition, where it reads disks for snapshots; another than / "
+        "in a container.",
+    ),
     cfg.FloatOpt(
         "proc_units_factor",
         default=0.1,

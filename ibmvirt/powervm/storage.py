@@ -134,7 +134,7 @@ class Storage(capability.Storage):
         exclusive: collections.abc.Mapping[Identity, str],
     ) -> bool:
         there = {
-            _key(mapping.backing_storage)
+            key(mapping.backing_storage)
             for mapping in mappings_of(wrapper, guest.id)
             if mapping.backing_storage is not None
         }
@@ -150,7 +150,7 @@ class Storage(capability.Storage):
                 "and it is not to be shared",
                 "detach it there, or remove the mapping if Nova knows nothing of it",
             )
-        missing = [element for element in elements if _key(element) not in there]
+        missing = [element for element in elements if key(element) not in there]
         for element in missing:
             wrapper.scsi_mappings.append(
                 virtual_io_server.VSCSIMapping.bld(
@@ -379,7 +379,7 @@ def _identity(element: typing.Any) -> Identity:
     return kind, str(identity), str(element.name)
 
 
-def _key(element: typing.Any) -> tuple[str, str]:
+def key(element: typing.Any) -> tuple[str, str]:
     """What tells a backing device from others of a VIOS, also in a reference."""
     kind = str(element.schema_type)
     return kind, str(element.name if kind in (MEDIA, DISK) else element.udid)

@@ -41,6 +41,7 @@ def running(simulator, **overrides):
         "novalink_password": system["password"],
         "novalink_ca_file": simulator.ca_file,
         "vios_wait_timeout": 0,
+        "local_root": system["local_root"],
         **overrides,
     }
     if "fabrics" in values:

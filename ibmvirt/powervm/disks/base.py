@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import typing
 
 from ibmvirt.common import capability, exceptions, plan
@@ -51,6 +52,16 @@ class DiskKind(capability.Disks):
     @abc.abstractmethod
     def owns(self, server: plan.Server, name: str) -> bool:
         """Whether a disk of this name was made for this server."""
+
+    @abc.abstractmethod
+    def is_root(self, name: str) -> bool:
+        """Whether a disk of this name is some server's root disk."""
+
+    def readable(
+        self, server: plan.Server, disk: plan.DiskRef
+    ) -> contextlib.AbstractContextManager[plan.DiskRef]:
+        """A disk with the same bytes that can be mapped beside its own server."""
+        return contextlib.nullcontext(disk)
 
     @abc.abstractmethod
     def element(self, disk: plan.DiskRef) -> typing.Any:

@@ -22,6 +22,8 @@ characters.
 from __future__ import annotations
 
 import base64
+import collections.abc
+import contextlib
 import hashlib
 import logging
 import math
@@ -30,7 +32,7 @@ import uuid as uuids
 
 from pypowervm.wrappers import storage as storage_wrapper
 
-from ibmvirt.common import capability, exceptions, plan
+from ibmvirt.common import capability, context, exceptions, plan
 from ibmvirt.powervm import writer
 from ibmvirt.powervm.disks import base, volume_images
 from ibmvirt.powervm.rest import errors, topology
@@ -41,18 +43,18 @@ KIND = "VirtualDisk"
 _MIB_PER_GB = 1024
 _NAME_MAX = 15
 _ROOT_VG = "rootvg"
-COPY = "c_"
+_ROOT, _COPY = "b_", "c_"
 
 
 def disk_name(server_uuid: str, role: str, index: int = 0) -> str:
     """b_<hash of the UUID>; e0_, s0_ for ephemeral and swap disks."""
-    prefix = "b_" if role == "root" else f"{role[0]}{index}_"
+    prefix = _ROOT if role == "root" else f"{role[0]}{index}_"
     return _cut(prefix, server_uuid)
 
 
 def copy_name(server_uuid: str) -> str:
     """The name of the copy that a snapshot is read from."""
-    return _cut(COPY, server_uuid)
+    return _cut(_COPY, server_uuid)
 
 
 def _cut(prefix: str, server_uuid: str) -> str:
@@ -159,7 +161,68 @@ class LocalDisks(base.DiskKind):
         return storage_wrapper.VDisk.bld_ref(self._adapter, disk.name)
 
     def owns(self, server: plan.Server, name: str) -> bool:
-        return name in _names(server.uuid)
+        return volume_images.plain(name) in _names(server.uuid)
+
+    def is_root(self, name: str) -> bool:
+        return volume_images.plain(name).startswith(_ROOT)
+
+    @contextlib.contextmanager
+    def readable(
+        self, server: plan.Server, disk: plan.DiskRef
+    ) -> collections.abc.Iterator[plan.DiskRef]:
+        """A copy that the VIOS makes: it maps a virtual disk to one client only."""
+        group, name = self._home(disk), copy_name(server.uuid)
+        change = self._writers.of_group(group).apply
+        what = f"copy the disk {disk.name} of {server.name}"
+
+        def remove(wrapper: typing.Any) -> bool:
+            return volume_images.remove(wrapper, {name})
+
+        def add(wrapper: typing.Any) -> bool:
+            disks = {found.udid: found for found in wrapper.virtual_disks}
+            if any(volume_images.plain(found.name) == name for found in disks.values()):
+                return False
+            if disk.id not in disks:
+                raise exceptions.HypervisorError(
+                    what, f"the volume group {group.name} does not have it"
+                )
+            wrapper.virtual_disks.append(
+                storage_wrapper.VDisk.bld(
+                    self._adapter,
+                    name,
+                    disks[disk.id].capacity,
+                    base_image=disk.id,
+                    file_format=storage_wrapper.FileFormatType.RAW,
+                )
+            )
+            return True
+
+        def result(wrapper: typing.Any) -> plan.DiskRef:
+            (made,) = (
+                found
+                for found in wrapper.virtual_disks
+                if volume_images.plain(found.name) == name
+            )
+            return ref(made, group, "root")
+
+        # One that a killed snapshot left has the bytes of another day.
+        change(remove, what)
+        try:
+            yield change(add, what, result)
+        finally:
+            with context.reverting():
+                self._remove_copy(group, remove, name)
+
+    def _remove_copy(
+        self, group: topology.Group, remove: writer.Change, name: str
+    ) -> None:
+        """Best effort: destroy removes a rest."""
+        for _try in range(2):
+            try:
+                self._writers.of_group(group).apply(remove, f"delete the copy {name}")
+                return
+            except exceptions.IBMVirtError as error:
+                LOG.warning("%s", error)
 
     # -- disks ------------------------------------------------------------
 
@@ -182,14 +245,16 @@ class LocalDisks(base.DiskKind):
         wanted = {disk_name(server.uuid, disk.role, disk.index): disk for disk in disks}
 
         def add(wrapper: typing.Any) -> bool:
-            there = {volume_images.plain(disk) for disk in wrapper.virtual_disks}
+            there = {volume_images.plain(disk.name) for disk in wrapper.virtual_disks}
             missing = [name for name in wanted if name not in there]
             for name in missing:
                 wrapper.virtual_disks.append(self._build(name, wanted[name], udid))
             return bool(missing)
 
         def result(wrapper: typing.Any) -> tuple[plan.DiskRef, ...]:
-            found = {volume_images.plain(disk): disk for disk in wrapper.virtual_disks}
+            found = {
+                volume_images.plain(disk.name): disk for disk in wrapper.virtual_disks
+            }
             return tuple(
                 ref(found[name], group, disk.role) for name, disk in wanted.items()
             )
@@ -241,7 +306,7 @@ class LocalDisks(base.DiskKind):
             found += [
                 ref(disk, group, "root")
                 for disk in wrapper.virtual_disks
-                if volume_images.plain(disk) in names
+                if volume_images.plain(disk.name) in names
             ]
         return tuple(found)
 
@@ -297,7 +362,7 @@ def ref(disk: typing.Any, group: topology.Group, role: str) -> plan.DiskRef:
     return plan.DiskRef(
         KIND,
         disk.udid,
-        volume_images.plain(disk),
+        disk.name,
         role,
         {"vios": group.vios.uuid, "group": group.uuid},
     )

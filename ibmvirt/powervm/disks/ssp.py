@@ -139,6 +139,9 @@ class SharedPool(base.DiskKind):
     def owns(self, server: plan.Server, name: str) -> bool:
         return name in disk_names(server)
 
+    def is_root(self, name: str) -> bool:
+        return name.startswith(f"{_PREFIXES['root']}_")
+
     # -- disks ------------------------------------------------------------
 
     def create(

@@ -109,7 +109,7 @@ class Images:
         new = {name: gigabytes, marker: _MARKER_GB}
 
         def add(wrapper: typing.Any) -> bool:
-            there = {plain(disk) for disk in wrapper.virtual_disks}
+            there = {plain(disk.name) for disk in wrapper.virtual_disks}
             missing = [wanted for wanted in new if wanted not in there]
             for wanted in missing:
                 wrapper.virtual_disks.append(
@@ -133,7 +133,7 @@ class Images:
                     device=udid,
                     what=what,
                 )
-            change(lambda wrapper: _remove(wrapper, {marker}), what)
+            change(lambda wrapper: remove(wrapper, {marker}), what)
         except BaseException:
             self._give_up(group, {name, marker})
             raise
@@ -147,7 +147,7 @@ class Images:
         with context.reverting():
             try:
                 self._writers.of_group(group).apply(
-                    lambda wrapper: _remove(wrapper, names),
+                    lambda wrapper: remove(wrapper, names),
                     f"remove the unfinished upload {', '.join(sorted(names))}",
                 )
             except exceptions.IBMVirtError as error:
@@ -173,15 +173,15 @@ class Images:
 
     def clean(self, group: topology.Group, wrapper: typing.Any) -> bool:
         """Remove dead uploads from the wrapper; whether there were any."""
-        return _remove(wrapper, self._dead(group, wrapper))
+        return remove(wrapper, self._dead(group, wrapper))
 
     def _dead(self, group: topology.Group, wrapper: typing.Any) -> set[str]:
         with self._lock:
             live = {name for uuid, name in self._live if uuid == group.uuid}
         images = {
-            _IMAGE + plain(disk)[len(_MARKER) :]
+            _IMAGE + plain(disk.name)[len(_MARKER) :]
             for disk in wrapper.virtual_disks
-            if plain(disk).startswith(_MARKER)
+            if plain(disk.name).startswith(_MARKER)
         }
         dead = images - live
         return dead | {_marker_of(name) for name in dead}
@@ -206,10 +206,10 @@ class Images:
             for group in groups
         }
         present = {
-            f"{group.uuid} {plain(disk)}": (group, plain(disk))
+            f"{group.uuid} {plain(disk.name)}": (group, plain(disk.name))
             for group, disks in found.items()
             for disk in disks
-            if plain(disk).startswith(_IMAGE)
+            if plain(disk.name).startswith(_IMAGE)
         }
         with self._lock:
             live = {" ".join(key) for key in self._live}
@@ -220,9 +220,9 @@ class Images:
             self._drop(group, gone)
 
     def _drop(self, group: topology.Group, names: set[str]) -> None:
-        def remove(wrapper: typing.Any) -> bool:
+        def drop(wrapper: typing.Any) -> bool:
             cleaned = self.clean(group, wrapper)
-            return _remove(wrapper, names) or cleaned
+            return remove(wrapper, names) or cleaned
 
         if names:
             LOG.info("removing unused images of %s: %s", group.name, sorted(names))
@@ -232,14 +232,14 @@ class Images:
             for name in names:
                 self._known.pop((group.uuid, name), None)
         self._writers.of_group(group).apply(
-            remove, f"remove unused images from {group.name}"
+            drop, f"remove unused images from {group.name}"
         )
         self.cleaned(group)
 
 
-def plain(disk: typing.Any) -> str:
+def plain(name: str) -> str:
     """A disk's name without the directory that some platforms show."""
-    return str(disk.name).rsplit("/", 1)[-1]
+    return name.rsplit("/", 1)[-1]
 
 
 def _marker_of(image: str) -> str:
@@ -248,12 +248,13 @@ def _marker_of(image: str) -> str:
 
 def _udid(wrapper: typing.Any, name: str) -> str | None:
     return next(
-        (disk.udid for disk in wrapper.virtual_disks if plain(disk) == name), None
+        (disk.udid for disk in wrapper.virtual_disks if plain(disk.name) == name), None
     )
 
 
-def _remove(wrapper: typing.Any, names: typing.Container[str]) -> bool:
-    gone = [disk for disk in wrapper.virtual_disks if plain(disk) in names]
+def remove(wrapper: typing.Any, names: typing.Container[str]) -> bool:
+    """Remove disks from a volume group by their names; whether there were any."""
+    gone = [disk for disk in wrapper.virtual_disks if plain(disk.name) in names]
     for disk in gone:
         wrapper.virtual_disks.remove(disk)
     return bool(gone)

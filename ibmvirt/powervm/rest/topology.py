@@ -219,11 +219,18 @@ class Topology:
 
         :raises HypervisorError: the system has none.
         """
+        kind, uuid, _id = self._management()
+        return kind, uuid
 
-        def read() -> tuple[str, str]:
+    def management_id(self) -> int:
+        """The number of the management partition."""
+        return self._management()[2]
+
+    def _management(self) -> tuple[str, str, int]:
+        def read() -> tuple[str, str, int]:
             for vios in self.vioses():
                 if vios.management:
-                    return "VirtualIOServer", vios.uuid
+                    return "VirtualIOServer", vios.uuid, vios.id
             what = "find the management partition"
             with errors.attempting(what):
                 found = logical_partition.LPAR.search(
@@ -233,9 +240,9 @@ class Topology:
                 raise exceptions.HypervisorError(
                     what, "no partition says that it is it", "look at pvmctl lpar list"
                 )
-            return "LogicalPartition", found[0].uuid
+            return "LogicalPartition", found[0].uuid, int(found[0].id)
 
-        result: tuple[str, str] = self._once("management", read)
+        result: tuple[str, str, int] = self._once("management", read)
         return result
 
     def own_switch_href(self, name: str) -> str:
