@@ -321,21 +321,26 @@ class Extras:
             part = self._need(self.backend.snapshots, "take a snapshot")
             guest = self._guest(instance)
             update_task_state(task_state=task_states.IMAGE_PENDING_UPLOAD)
-            with part.open(planning.server(instance), guest) as captured:
-                update_task_state(
-                    task_state=task_states.IMAGE_UPLOADING,
-                    expected_state=task_states.IMAGE_PENDING_UPLOAD,
-                )
-                images.upload(
-                    context,
-                    image_id,
-                    captured.stream,
-                    {
-                        "disk_format": captured.disk_format,
-                        "container_format": captured.container_format,
-                        "properties": dict(captured.properties),
-                    },
-                )
+            try:
+                with part.open(planning.server(instance), guest) as captured:
+                    update_task_state(
+                        task_state=task_states.IMAGE_UPLOADING,
+                        expected_state=task_states.IMAGE_PENDING_UPLOAD,
+                    )
+                    images.upload(
+                        context,
+                        image_id,
+                        captured.stream,
+                        {
+                            "disk_format": captured.disk_format,
+                            "container_format": captured.container_format,
+                            "properties": dict(captured.properties),
+                        },
+                    )
+            except exceptions.IBMVirtError as error:
+                # Nova takes snapshots in a thread of which it tells no error.
+                LOG.error("%s", error)
+                raise
 
     def cache_image(self, context: typing.Any, image_id: str) -> bool:
         """Bring an image here before a server needs it; False if it was here."""

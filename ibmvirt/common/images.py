@@ -321,7 +321,11 @@ def upload(
         glance.API().update(
             request, image_id, dict(metadata), data=stream, purge_props=False
         )
-    except nova_exception.NovaException as error:
+    except exceptions.IBMVirtError:
+        # Of the stream: the hypervisor's, or nobody wants it any more.
+        raise
+    except Exception as error:
+        # Errors of Glance's client and of the connection come as they are.
         raise exceptions.ImageTransferFailed(
-            f"upload the image {image_id}", str(error)
+            f"upload the image {image_id}", f"{type(error).__name__}: {error}"
         ) from error

@@ -313,9 +313,7 @@ class Storage(capability.Storage):
         The first VIOS's first. No call while nobody else changes the mappings.
         """
         wanted = {
-            _key(self._kind(disk).element(disk))
-            for disk in disks
-            if disk.role == "root"
+            key(self._kind(disk).element(disk)) for disk in disks if disk.role == "root"
         }
         for volume in volumes:
             if volume.boot:
@@ -331,7 +329,7 @@ class Storage(capability.Storage):
                 int(mapping.client_adapter.lpar_slot_num)
                 for mapping in mappings_of(wrapper, guest.id)
                 if mapping.backing_storage is not None
-                and _key(mapping.backing_storage) in wanted
+                and key(mapping.backing_storage) in wanted
             )
 
         for vios in self._topology.active_vioses():

@@ -201,7 +201,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
         self._send(response)
 
-    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _serve
+    do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = do_HEAD = _serve
 
     def _send(self, response: Response) -> None:
         self.send_response_only(response.status)

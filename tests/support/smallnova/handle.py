@@ -151,6 +151,7 @@ def powervm(simulator, **options):
                 "novalink_protocol": url.scheme,
                 "novalink_user": system["username"],
                 "novalink_password": system["password"],
+                "local_root": system["local_root"],
                 **options,
             }
         },
