@@ -58,7 +58,14 @@ class Driven:
         self.kept = {}
         self.launched = set()
 
-    def plan(self, number=1, *, vifs=1, extra_specs=None, name=None):
+    def plan(
+        self, number=1, *, vifs=1, extra_specs=None, name=None, root=2048, further=()
+    ):
+        """A server to build.
+
+        :param root: size of the root disk in MiB.
+        :param further: plan.DiskSpec of ephemeral and swap disks.
+        """
         server = plan.Server(
             uuid=str(uuid.UUID(int=(0xF << 124) + number * 7919, version=4)),
             name=name or f"instance-{number:08x}",
@@ -93,7 +100,7 @@ class Driven:
             server=server,
             vcpus=1,
             memory_mib=512,
-            disks=(plan.DiskSpec("root", 0, 2048, image=image),),
+            disks=(plan.DiskSpec("root", 0, root, image=image), *further),
             vifs=ports,
             platform=self.backend.guests.platform(server, flavor, image),
         )
@@ -109,6 +116,8 @@ class Driven:
             keep=lambda record: self._keep(spawn, record),
         )
         with self.operation("spawn", spawn.server):
+            # The driver plans in the operation: so is its look counted too.
+            self.backend.disks.inspect(spawn.image, self.source)
             engine.run(spawn_flow.build(spawn, self.backend, tools))
         self.launched.add(spawn.server.uuid)
 

@@ -81,8 +81,11 @@ def drive():
 
 
 @contextlib.contextmanager
-def running(simulator, url=None, image_age=None, **overrides):
-    """A started backend with a state path of its own, ``.state_path``."""
+def running(simulator, url=None, image_age=None, state=None, **overrides):
+    """A started backend with a state path of its own, ``.state_path``.
+
+    :param state: the state path of another, as after a restart.
+    """
     options = {
         "cloud_connector_url": url or simulator.connector_url,
         "ca_file": None,
@@ -101,9 +104,10 @@ def running(simulator, url=None, image_age=None, **overrides):
         "ssi_connectors": [],
         **overrides,
     }
-    with tempfile.TemporaryDirectory(prefix="zvm-driven-") as state:
+    with tempfile.TemporaryDirectory(prefix="zvm-driven-") as temporary:
+        state = state or temporary
         made = backend.build(
-            types.SimpleNamespace(**options), state, "127.0.0.1", "small"
+            types.SimpleNamespace(**options), state, "127.0.0.1", "small", image_age
         )
         found = driven.Driven(
             made,
@@ -116,6 +120,7 @@ def running(simulator, url=None, image_age=None, **overrides):
         )
         found.state_path = state
         found.left = functools.partial(left, found)
+        found.connector = client(simulator, url)
         made.host.start(lambda *_args: None)
         try:
             yield found
