@@ -58,7 +58,9 @@ class Host(capability.Host):
         self._own_ip = own_ip
         self._disk_capacity = disk_capacity
         self._cpu = metrics.HostCpu(connection.adapter, places)
+        self._scrub = scrub.Scrub(connection.adapter, places, cache, writers)
         self._poller: poller.Poller | None = None
+        self._started = False
         self._name = ""
 
     # -- start and stop -----------------------------------------------------
@@ -81,20 +83,31 @@ class Host(capability.Host):
             self._resynchronise,
             lambda: self._cache.follow(current=False),
         )
+        left = self._scrub.look()
+        # It reads the partitions, once it hears of changes.
         self._poller.start()
-        scrub.Scrub(
-            self._connection.adapter, self._topology, self._cache, self._writers
-        ).run()
+        self._scrub.clean(left)
 
     def _event(self, kind: str, data: str, detail: str) -> None:
         self._cache.event(kind, data, detail)
+        with context.background("events"):
+            if self._topology.event(kind, data, detail):
+                self._clean()
+
+    def _clean(self) -> None:
+        """A VIOS is back: what was removed meanwhile, it still maps."""
+        left = self._scrub.look()
+        self._cache.read_all()
+        self._scrub.clean(left)
 
     def _resynchronise(self) -> None:
         """Events may have been lost: nothing that was read counts any more."""
         self._cache.follow(current=True)
         self._cache.lost()
-        self._writers.forget()
-        self._topology.drop()
+        if self._started:
+            self._writers.forget()
+            self._topology.drop()
+        self._started = True
         self._cache.read_all()
 
     def _wait_for_vios(self) -> None:
@@ -116,6 +129,7 @@ class Host(capability.Host):
             with context.background("stop"):
                 self._poller.stop()
             self._poller = None
+        self._started = False
         self._connection.close()
 
     # -- what the node is ---------------------------------------------------

@@ -11,7 +11,9 @@
 # under the License.
 
 
-"""Removing once, at service start, what partitions that are gone have left.
+"""Removing what partitions that are gone have left.
+
+Once at service start, and when a VIOS is back that was away meanwhile.
 
 A constant number of calls, however many partitions there are; what is removed
 adds one write each. Disks are not deleted here: they may be wanted.
@@ -19,6 +21,8 @@ adds one write each. Disks are not deleted here: they may be wanted.
 
 from __future__ import annotations
 
+import collections.abc
+import dataclasses
 import logging
 import typing
 
@@ -30,12 +34,23 @@ from ibmvirt.common import context, exceptions
 from ibmvirt.powervm import lpar_cache, storage, writer
 from ibmvirt.powervm.guests import partitions
 from ibmvirt.powervm.rest import errors, topology
+from ibmvirt.powervm.volumes import npiv
 
 LOG = logging.getLogger(__name__)
 
 # The platform's number for "any partition".
 _ANY = 65535
 _OWNER = "vm-uuid="
+# Groups of a VIOS that map storage to partitions, and pypowervm's name of each.
+_GROUPS = ((storage.GROUP, "scsi_mappings"), (npiv.GROUP, "vfc_mappings"))
+
+
+@dataclasses.dataclass
+class Found:
+    """What there was before the partitions were read."""
+
+    vioses: list[typing.Any] = dataclasses.field(default_factory=list)
+    trunks: list[typing.Any] = dataclasses.field(default_factory=list)
 
 
 class Scrub:
@@ -53,57 +68,83 @@ class Scrub:
         self._cache = cache
         self._writers = writers
 
-    def run(self) -> None:
-        """Best effort: the service starts all the same."""
-        with context.background("scrub"):
-            for part in (self._mappings, self._trunks):
-                try:
-                    part()
-                except exceptions.IBMVirtError as error:
-                    LOG.warning("leftovers were not removed: %s", error)
+    def look(self) -> Found:
+        """Read mappings and trunks; the partitions are to be read after that.
 
-    def _mappings(self) -> None:
-        # The mappings first: a partition that is made meanwhile is not in
-        # them, and one that they name and that is not there now is gone.
+        A partition that is made meanwhile is then not among them, and one that
+        they name and that is not there afterwards is gone.
+        """
+        found = Found()
+        with context.background("scrub"):
+            self._try(lambda: self._read_mappings(found))
+            self._try(lambda: self._read_trunks(found))
+        return found
+
+    def clean(self, found: Found) -> None:
+        """Remove what is left of partitions that are gone, as far as it goes."""
+        with context.background("scrub"):
+            if found.vioses:
+                self._try(lambda: self._mappings(found.vioses))
+            if found.trunks:
+                self._try(lambda: self._trunks(found.trunks))
+
+    @staticmethod
+    def _try(part: collections.abc.Callable[[], None]) -> None:
+        """The service goes on all the same."""
+        try:
+            part()
+        except exceptions.IBMVirtError as error:
+            LOG.warning("leftovers were not removed: %s", error)
+
+    def _read_mappings(self, found: Found) -> None:
         with errors.attempting("read the mappings of the VIOSes"):
-            wrappers = virtual_io_server.VIOS.get(self._adapter, xag=[storage.GROUP])
-        self._cache.read_all()
+            found.vioses = virtual_io_server.VIOS.get(
+                self._adapter, xag=[group for group, _name in _GROUPS]
+            )
+
+    def _read_trunks(self, found: Found) -> None:
+        kind, uuid = self._topology.management()
+        with errors.attempting("look for trunks without their partition"):
+            response = self._adapter.read(kind, uuid, "ClientNetworkAdapter")
+        found.trunks = [t for t in network_wrapper.CNA.wrap(response) if _server(t)]
+
+    def _mappings(self, wrappers: list[typing.Any]) -> None:
         known = {lpar.id for lpar in self._cache.all()} | {_ANY}
         known.update(vios.id for vios in self._topology.vioses())
         for vios in self._topology.active_vioses():
-            gone = {
-                owner
-                for wrapper in wrappers
-                if wrapper.uuid == vios.uuid
-                for owner in map(_owner, wrapper.scsi_mappings)
-                if owner is not None and owner not in known
-            }
-            if gone:
-                self._remove(vios, gone)
+            for group, name in _GROUPS:
+                gone = {
+                    owner
+                    for wrapper in wrappers
+                    if wrapper.uuid == vios.uuid
+                    for owner in map(_owner, getattr(wrapper, name))
+                    if owner is not None and owner not in known
+                }
+                if gone:
+                    self._remove(vios, group, name, gone)
 
-    def _remove(self, vios: topology.Vios, gone: set[int]) -> None:
+    def _remove(
+        self, vios: topology.Vios, group: str, name: str, gone: set[int]
+    ) -> None:
         def change(wrapper: typing.Any) -> bool:
-            stale = [m for m in wrapper.scsi_mappings if _owner(m) in gone]
+            mappings = getattr(wrapper, name)
+            stale = [mapping for mapping in mappings if _owner(mapping) in gone]
             for mapping in stale:
-                wrapper.scsi_mappings.remove(mapping)
+                mappings.remove(mapping)
             return bool(stale)
 
         LOG.warning(
             "%s maps storage to partitions that are gone: %s", vios.name, sorted(gone)
         )
-        self._writers.of(vios.uuid, vios.name, storage.GROUP).apply(
+        self._writers.of(vios.uuid, vios.name, group).apply(
             change, "remove the mappings of partitions that are gone"
         )
 
-    def _trunks(self) -> None:
+    def _trunks(self, trunks: list[typing.Any]) -> None:
         kind, uuid = self._topology.management()
-        with errors.attempting("look for trunks without their partition"):
-            response = self._adapter.read(kind, uuid, "ClientNetworkAdapter")
-            # Read after the trunks, for the same reason.
-            self._cache.read_all()
-            for trunk in network_wrapper.CNA.wrap(response):
-                server = _server(trunk)
-                if server and self._cache.get(partitions.uuid_of(server)) is None:
+        with errors.attempting("remove trunks without their partition"):
+            for trunk in trunks:
+                if self._cache.get(partitions.uuid_of(_server(trunk))) is None:
                     LOG.warning("the trunk %s has no partition: removed", trunk.mac)
                     try:
                         self._adapter.delete(

@@ -14,8 +14,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
+import re
 import threading
 import typing
 
@@ -32,72 +32,33 @@ from pypowervm.wrappers import storage as storage_wrapper
 
 from ibmvirt.common import exceptions
 from ibmvirt.powervm.rest import errors
+from ibmvirt.powervm.rest.places import (
+    FcPort,
+    Group,
+    Sea,
+    Switch,
+    Tier,
+    Vios,
+    fc_ports_of,
+    uuid_of,
+)
 
 LOG = logging.getLogger(__name__)
+__all__ = ["FcPort", "Group", "Sea", "Tier", "Topology", "Vios"]
 
 
-@dataclasses.dataclass(frozen=True)
-class Vios:
-    """A VIOS: ``management`` says whether it is the management partition too."""
-
-    uuid: str
-    name: str
-    id: int
-    active: bool
-    management: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class FcPort:
-    """A port of a VIOS for Fibre Channel; the WWPN in upper case.
-
-    :ivar total: how many adapters of partitions it takes.
-    """
-
-    vios_uuid: str
-    name: str
-    wwpn: str
-    total: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Sea:
-    """A Shared Ethernet Adapter: its device on a VIOS, and its virtual switch."""
-
-    device: str
-    vios: str
-    switch: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Tier:
-    """Where logical units are made."""
-
-    uuid: str
-    name: str
-    pool_uuid: str
-    pool_name: str
-    href: str
-    # UUIDs of the VIOSes of this system that are nodes of the cluster.
-    nodes: frozenset[str] = frozenset()
-
-
-@dataclasses.dataclass(frozen=True)
-class Group:
-    """A volume group of a VIOS. The UDIDs of its disks have its ``serial``."""
-
-    vios: Vios
-    uuid: str
-    name: str
-    serial: str
-    repository: bool
-
-
-class _Switch(typing.NamedTuple):
-    """A virtual switch: its number and its link."""
-
-    number: int
-    href: str
+_PART = re.compile(
+    "/(VirtualIOServer|VirtualSwitch|NetworkBridge|SharedProcessorPool|Cluster|Tier)"
+    r"/[0-9A-Fa-f-]{36}(?:\?|$)"
+)
+# What is read of a part of the system.
+_KEPT = {
+    "VirtualSwitch": ("switches", "seas"),
+    "NetworkBridge": ("seas",),
+    "SharedProcessorPool": ("pools",),
+    "Cluster": ("tier",),
+    "Tier": ("tier",),
+}
 
 
 class Topology:
@@ -114,6 +75,43 @@ class Topology:
         """Forget everything; it is read anew when it is wanted."""
         with self._lock:
             self._known.clear()
+
+    def event(self, kind: str, data: str, detail: str) -> bool:
+        """Forget what an event of the platform says has changed.
+
+        :return: whether a VIOS is active that was not.
+        """
+        match = _PART.search(data)
+        if match is None:
+            return False
+        part = match.group(1)
+        if part == "VirtualIOServer":
+            states = "PartitionState" in detail or "RMCState" in detail
+            return (kind != "MODIFY_URI" or states) and self._vios_changed()
+        if part == "NetworkBridge" or kind in ("ADD_URI", "DELETE_URI"):
+            with self._lock:
+                for name in _KEPT[part]:
+                    self._known.pop(name, None)
+        return False
+
+    def _vios_changed(self) -> bool:
+        with self._lock:
+            before: tuple[Vios, ...] | None = self._known.pop("vioses", None)
+            if before is None:
+                return False
+        try:
+            after = self.vioses()
+        except exceptions.HypervisorError as error:
+            LOG.warning("%s", error)
+            return False
+        came = {v.uuid for v in after if v.active} - {
+            v.uuid for v in before if v.active
+        }
+        LOG.info(
+            "VIOSes with an active RMC connection: %s",
+            ", ".join(vios.name for vios in after if vios.active) or "none",
+        )
+        return bool(came)
 
     def _once(self, name: str, read: typing.Callable[[], typing.Any]) -> typing.Any:
         with self._lock:
@@ -200,7 +198,7 @@ class Topology:
                 wrappers = virtual_io_server.VIOS.get(
                     self._adapter, xag=[const.XAG.VIO_STOR]
                 )
-                return {w.uuid: tuple(_fc_ports(w)) for w in wrappers}
+                return {w.uuid: tuple(fc_ports_of(w)) for w in wrappers}
 
         result: dict[str, tuple[FcPort, ...]] = self._once("fc_ports", read)
         return result
@@ -276,14 +274,14 @@ class Topology:
             )
         return found.href
 
-    def _switches(self) -> dict[str, _Switch]:
-        def read() -> dict[str, _Switch]:
+    def _switches(self) -> dict[str, Switch]:
+        def read() -> dict[str, Switch]:
             with errors.attempting("read the virtual switches"):
                 system = self.system()
                 wrappers = network_wrapper.VSwitch.get(self._adapter, parent=system)
-            return {w.name: _Switch(w.switch_id, w.related_href) for w in wrappers}
+            return {w.name: Switch(w.switch_id, w.related_href) for w in wrappers}
 
-        result: dict[str, _Switch] = self._once("switches", read)
+        result: dict[str, Switch] = self._once("switches", read)
         return result
 
     def seas(self) -> tuple[Sea, ...]:
@@ -299,7 +297,7 @@ class Topology:
             return tuple(
                 Sea(
                     device=sea.dev_name,
-                    vios=vioses.get(_uuid(sea.vio_uri), ""),
+                    vios=vioses.get(uuid_of(sea.vio_uri), ""),
                     switch=switches.get(sea.primary_adpt.vswitch_id, ""),
                 )
                 for bridge in bridges
@@ -377,23 +375,3 @@ class Topology:
         """The volume groups, or their media repositories, have changed."""
         with self._lock:
             self._known.pop("groups", None)
-
-
-def _uuid(href: str | None) -> str:
-    """The UUID at the end of a link, in upper case."""
-    return (href or "").split("?")[0].rsplit("/", 1)[-1].upper()
-
-
-def _fc_ports(vios: typing.Any) -> list[FcPort]:
-    """Those that are cabled: others take no adapters of partitions."""
-    found = [
-        FcPort(
-            vios_uuid=vios.uuid,
-            name=port.name,
-            wwpn=port.wwpn.replace(":", "").upper(),
-            total=port.npiv_total_ports,
-        )
-        for port in vios.pfc_ports
-        if port.npiv_total_ports > 0
-    ]
-    return sorted(found, key=lambda port: port.wwpn)

@@ -1,0 +1,171 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""What happens to the system while the service runs, on the simulator."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from pypowervm.tasks import power, power_opts
+from pypowervm.wrappers import virtual_io_server
+
+from ibmvirt.common import exceptions
+from tests.support import powervm
+
+
+@pytest.fixture
+def driven(novalink):
+    with powervm.running(novalink) as found:
+        yield found
+
+
+def until(condition, patience=10.0):
+    """Wait for what an event brings about."""
+    end = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
+
+
+def vios(driven, name):
+    adapter = driven.backend.guests._adapter
+    return virtual_io_server.VIOS.search(adapter, name=name)[0]
+
+
+def stop(driven, name):
+    options = power_opts.PowerOffOpts().vsp_hard()
+    power.PowerOp.stop(vios(driven, name), opts=options)
+    until(lambda: name not in active(driven))
+
+
+def start(driven, name):
+    power.power_on(vios(driven, name), None)
+    until(lambda: name in active(driven))
+
+
+def active(driven):
+    try:
+        return [v.name for v in driven.backend.guests._topology.active_vioses()]
+    except exceptions.HypervisorUnavailable:
+        return []
+
+
+def mapped(driven, spawn):
+    storage = driven.simulator.guest(spawn.server.name)["storage"]
+    return sorted((s["vios"], s["kind"]) for s in storage)
+
+
+def test_a_vios_that_is_away_is_done_without(driven):
+    stop(driven, "vios2")
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    assert mapped(driven, spawn) == [
+        ("vios1", "LogicalUnit"),
+        ("vios1", "VirtualOpticalMedia"),
+    ]
+    start(driven, "vios2")
+    other = driven.plan(2)
+    driven.spawn(other)
+    assert ("vios2", "LogicalUnit") in mapped(driven, other)
+
+
+def test_what_a_vios_missed_is_made_up_for_when_it_is_back(driven):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    stop(driven, "vios2")
+    # The VIOS still holds the disk; all else is removed.
+    with pytest.raises(exceptions.HypervisorError, match="in use"):
+        driven.destroy(spawn)
+    assert stale(driven)
+    start(driven, "vios2")
+    until(lambda: not stale(driven))
+    driven.destroy(spawn)
+    # Only the VIOS itself shows that it was off.
+    changed = {line["path"].split("/")[-2] for line in driven.simulator.compare()}
+    assert changed <= {"VirtualIOServer"}
+
+
+def stale(driven):
+    """Mappings of vios2, as the platform has them."""
+    return list(
+        virtual_io_server.VIOS.get(
+            driven.backend.guests._adapter,
+            uuid=vios(driven, "vios2").uuid,
+            xag=["ViosSCSIMapping"],
+        ).scsi_mappings
+    )
+
+
+def test_without_any_vios_an_operation_says_so(driven):
+    stop(driven, "vios2")
+    stop(driven, "vios1")
+    spawn = driven.plan()
+    with pytest.raises(exceptions.HypervisorUnavailable, match="RMC connection"):
+        driven.spawn(spawn)
+
+
+def test_lost_events_make_it_read_all(driven):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    driven.simulator.admin("DELETE", "journal")
+    driven.simulator.rule(
+        match={"layer": "rest"},
+        effect={"kind": "event", "event": "MISSING_EVENTS"},
+    )
+    driven.backend.host.resources()
+
+    def read():
+        keys = [record["key"] for record in driven.simulator.journal()]
+        return "GET ManagedSystem/{id}/LogicalPartition/quick/All" in keys
+
+    until(read)
+
+
+def test_a_restart_is_followed_by_events_again(driven):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    driven.simulator.rule(
+        match={"key": "GET ManagedSystem"}, effect={"kind": "restart"}
+    )
+    with pytest.raises(exceptions.HypervisorUnavailable):
+        driven.backend.host.resources()
+    guest = driven.guest(spawn)
+    guests = driven.backend.guests
+    # Something happens beside the service, after the restart.
+    until(lambda: guests._cache._following)
+    from pypowervm.wrappers import logical_partition
+
+    found = logical_partition.LPAR.get(guests._adapter, uuid=guest.id)
+    power.PowerOp.stop(found, opts=power_opts.PowerOffOpts().vsp_hard())
+    until(lambda: guests._cache.get(guest.id).state == "not activated")
+    assert driven.states[-1][1] == 4
+
+
+def test_a_partition_that_was_renamed_is_still_ours(driven):
+    from pypowervm.wrappers import logical_partition
+
+    spawn = driven.plan()
+    driven.simulator.mark()
+    driven.spawn(spawn)
+    adapter = driven.backend.guests._adapter
+    found = logical_partition.LPAR.get(adapter, uuid=driven.guest(spawn).id)
+    found.name = "renamed-by-hand"
+    found.update()
+    with powervm.running(driven.simulator) as later:
+        guest = later.guest(spawn)
+        assert guest.name == "renamed-by-hand"
+        later.destroy(spawn)
+    left = [guest["name"] for guest in driven.simulator.admin("GET", "guests")]
+    assert left == []
