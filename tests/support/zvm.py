@@ -130,8 +130,9 @@ def running(simulator, url=None, image_age=None, state=None, **overrides):
 
 def files(found):
     """Files of drives, images and captures that are on their way just now."""
-    shared = pathlib.Path(found.state_path, "zvm", "shared")
-    return sorted(path for path in shared.rglob("*") if path.is_file())
+    state = pathlib.Path(found.state_path, "zvm")
+    parts = [state / "shared", state / "transfer"]
+    return sorted(p for part in parts for p in part.rglob("*") if p.is_file())
 
 
 def left(found):
