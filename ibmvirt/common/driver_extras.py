@@ -17,6 +17,7 @@ from __future__ import annotations
 import collections.abc
 import contextlib
 import dataclasses
+import functools
 import logging
 import typing
 
@@ -29,6 +30,7 @@ from ibmvirt.common import (
     context,
     device_tags,
     diagnostics,
+    engine,
     errors,
     events,
     exceptions,
@@ -37,6 +39,7 @@ from ibmvirt.common import (
     planning,
     records,
 )
+from ibmvirt.common.flows import attach as attach_flow
 
 LOG = logging.getLogger(__name__)
 
@@ -207,15 +210,12 @@ class Extras:
     ) -> None:
         with self._operation("attach_interface", instance, context):
             self._need(self.backend.hot_plug_networks or None, "attach an interface")
-            vifs = (planning.vif(vif),)
-            self.backend.networks.check(vifs)
+            port = planning.vif(vif)
+            networks = self.backend.networks
+            networks.check((port,))
+            keep_tags = functools.partial(device_tags.write, instance)
             guest = self._guest(instance)
-            try:
-                self.backend.networks.plug(guest, vifs)
-                device_tags.write(instance)
-            except Exception:
-                self._undo(lambda: self.backend.networks.unplug(guest, vifs))
-                raise
+            engine.run(attach_flow.interface(guest, port, networks, keep_tags))
 
     def detach_interface(
         self, context: typing.Any, instance: typing.Any, vif: typing.Any
@@ -271,13 +271,9 @@ class Extras:
                 )
             volume = planning.volume(connection_info, mountpoint)
             part.check((volume,))
+            keep_tags = functools.partial(device_tags.write, instance)
             guest = self._guest(instance)
-            try:
-                part.attach(guest, volume)
-                device_tags.write(instance)
-            except Exception:
-                self._undo(lambda: part.detach(guest, volume))
-                raise
+            engine.run(attach_flow.volume(guest, volume, part, keep_tags))
             # Nova keeps the connection when the volume is attached.
             connection_info["data"].update(part.kept(volume))
 

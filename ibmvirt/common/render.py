@@ -23,7 +23,7 @@ import sys
 import typing
 
 from ibmvirt.common import capability, plan, step
-from ibmvirt.common.flows import destroy, spawn
+from ibmvirt.common.flows import attach, destroy, spawn
 
 _HEAD = """\
 =====
@@ -33,6 +33,9 @@ Flows
 A step begins as soon as those that it is drawn after are done; steps of one
 level do not wait for each other. After a failure, the steps marked with ``<``
 are reverted, each after those that follow it.
+
+Operations that are not here have no flow: they are one call of a capability,
+which finishes it or leaves things as they were.
 """
 
 
@@ -83,6 +86,8 @@ def example() -> dict[str, typing.Any]:
         "spawn": spawn.build(spawning, backend, tools),
         "spawn, where adapters follow the storage": spawn.build(spawning, late, tools),
         "destroy": destroy.build(plan.Destroy(server, (vif,)), backend),
+        "attach_volume": attach.volume(unused, unused, unused, unused),
+        "attach_interface": attach.interface(unused, vif, unused, unused),
     }
 
 

@@ -20,7 +20,7 @@ from nova import exception as nova
 from nova.compute import power_state, provider_tree, task_states
 from nova.virt import fake
 
-from ibmvirt.common import exceptions
+from ibmvirt.common import engine, exceptions, render
 from tests.support import memory_backend, nova_objects
 
 CONNECTION = {
@@ -277,6 +277,27 @@ class TestNode:
 
     def test_console(self, driver, server, request_):
         assert server.name in driver.get_console_output(request_, server)
+
+
+def test_the_drawings_show_the_flows_that_run(driver, spawn, request_):
+    ran = {}
+
+    def listen(record):
+        if record.event == "done":
+            ran.setdefault(record.flow, set()).add(record.step)
+
+    engine.add_listener(listen)
+    try:
+        server = spawn(nova_objects.instance(config_drive="True"))
+        driver.attach_volume(request_, CONNECTION, server, "/dev/sdb")
+        driver.attach_interface(request_, server, None, nova_objects.port(2))
+        driver.destroy(request_, server, nova_objects.ports())
+    finally:
+        engine.remove_listener(listen)
+    drawn = {}
+    for flow in render.example().values():
+        drawn.setdefault(flow.name, {item.name for item in engine.steps(flow)})
+    assert ran == drawn
 
 
 class TestLeast:
