@@ -17,12 +17,18 @@ from __future__ import annotations
 import sys
 import typing
 
+from nova.api.validation.extra_specs import base
+
 from ibmvirt.powervm.guests import spec, validators
+from ibmvirt.zvm import validators as zvm_validators
 
 _HEAD = """\
-======================
-Extra specs of PowerVM
-======================
+===========
+Extra specs
+===========
+
+PowerVM
+=======
 
 Extra specs of a flavor, with the names and meanings of nova-powervm. An unknown
 one of the namespace, a wrong value and what contradicts itself are refused
@@ -31,14 +37,27 @@ refuses the first two when the flavor gets them (microversion 2.86 and later).
 
 """
 
+_ZVM = """\
+z/VM
+====
+
+A pool that ``[zvm]disk_pools`` does not have, or that is not of the image's disk
+type, is refused before anything is created.
+
+"""
+
 
 def page() -> str:
     """The page of the documentation."""
-    parts = [_HEAD]
-    for found in validators.register():
-        parts.append(f"``{found.name}`` ({_value(found.name, found.value)})\n")
-        parts.append(f"    {found.description}\n\n")
-    return "".join(parts)
+    parts = [_HEAD, *_list(validators.register())]
+    return "".join([*parts, _ZVM, *_list(zvm_validators.register())])
+
+
+def _list(found: list[base.ExtraSpecValidator]) -> list[str]:
+    return [
+        f"``{spec.name}`` ({_value(spec.name, spec.value)})\n    {spec.description}\n\n"
+        for spec in found
+    ]
 
 
 def _value(name: str, value: dict[str, typing.Any]) -> str:

@@ -22,7 +22,6 @@ import threading
 import typing
 
 from ibmvirt.common import exceptions, plan
-from ibmvirt.zvm.client import connector
 
 LOG = logging.getLogger(__name__)
 
@@ -53,6 +52,16 @@ def parse(text: str) -> Pool:
     return Pool(match[1].upper(), match[2].upper())
 
 
+class Calls(typing.Protocol):
+    """What is asked of the Connector; see ``client.connector``."""
+
+    def pool_volumes(self) -> list[str]: ...
+
+    def volume_type(self, volume: str) -> str: ...
+
+    def pool_info(self, pool: str) -> dict[str, typing.Any]: ...
+
+
 class Pools:
     """The pools of [zvm]disk_pools, or the Connector's own.
 
@@ -61,9 +70,7 @@ class Pools:
     :raises InvalidRequest: one is no pool.
     """
 
-    def __init__(
-        self, calls: connector.Connector, configured: collections.abc.Iterable[str]
-    ) -> None:
+    def __init__(self, calls: Calls, configured: collections.abc.Iterable[str]) -> None:
         self._calls = calls
         self._lock = threading.Lock()
         self._default_type: str | None = None

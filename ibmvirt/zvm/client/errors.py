@@ -105,12 +105,32 @@ _TABLE: dict[Codes, tuple[type[ConnectorError], str]] = {
     (8, 200, 4): (NotFound, ""),
     (8, 212, 40): (NotFound, "create the vswitch, or correct the physical network"),
     (4, 5, 402): (NotFound, "correct the disk pool in [zvm]disk_pools"),
-    (300, 300, 20): (NotFound, ""),
     (8, 400, 8): (AlreadyExists, ""),
     (8, 212, 36): (AlreadyExists, ""),
-    (300, 300, 13): (AlreadyExists, ""),
-    (300, 300, 5): (Conflict, ""),
     (8, 596, 3543): (PoolFull, "add volumes to the disk pool, or delete guests"),
+}
+
+_SHARED = (
+    "the Connector's user must see [zvm]shared_directory under the same path and "
+    "read and write files there; or set [zvm]transport to scp"
+)
+_SCP = "check that the Connector's user reaches [zvm]scp_remote_host by ssh with a key"
+_FILES = f"with transport shared, {_SHARED}. With scp, {_SCP}"
+# Of overallRC 300, by the Connector's module and rs: 10 = guest, 40 = image.
+_MODULES: dict[tuple[int, int], tuple[type[ConnectorError], str]] = {
+    (10, 3): (
+        ConnectorError,
+        "look at the Connector's /var/log/zthin/unpackdiskimage_trace_*; an image "
+        "that was cut off or packed twice is to be made again",
+    ),
+    (10, 4): (ConnectorError, _FILES),
+    (40, 10): (ConnectorError, _SCP),
+    (40, 12): (ConnectorError, _SHARED),
+    (40, 13): (AlreadyExists, ""),
+    (40, 14): (ConnectorError, "look for a full file system at the Connector"),
+    (40, 20): (NotFound, ""),
+    (40, 21): (ConnectorError, _SCP),
+    (40, 22): (ConnectorError, _SHARED),
 }
 
 
@@ -123,9 +143,11 @@ def error_for(
         int(answer.get("rc") or 0),
         int(answer.get("rs") or 0),
     )
-    kind, remedy = _TABLE.get(codes) or _TABLE.get(
-        (codes[0], None, None), (ConnectorError, "")
-    )
-    reason = str(answer.get("errmsg") or "no reason given")
+    module = int(answer.get("modID") or 0)
+    found = _MODULES.get((module, codes[2])) if codes[0] == 300 else _TABLE.get(codes)
+    kind, remedy = found or _TABLE.get((codes[0], None, None), (ConnectorError, ""))
+    # Outputs of tools have line ends, and some are written as text.
+    text = str(answer.get("errmsg") or "no reason given").replace("\\n", " ")
+    reason = " ".join(text.split())
     shown = f"{reason} (overallRC {codes[0]}, rc {codes[1]}, rs {codes[2]})"
     return kind(attempted, shown, remedy=remedy, codes=codes)

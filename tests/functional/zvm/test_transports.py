@@ -25,7 +25,7 @@ import pytest
 
 from ibmvirt.common import exceptions
 from ibmvirt.simulators.zvm import imagefile
-from ibmvirt.zvm import identity
+from ibmvirt.zvm import files, identity
 from tests.functional.zvm.test_images import fresh
 from tests.support import zvm as support
 
@@ -67,7 +67,9 @@ def test_a_host_that_cannot_be_reached_is_named_and_nothing_is_left(zvm):
     ) as driven:
         fresh(driven)
         zvm.mark()
-        with pytest.raises(exceptions.HypervisorError, match="No route to host"):
+        with pytest.raises(
+            exceptions.HypervisorError, match=r"No route to host.*scp_remote_host"
+        ):
             driven.spawn(driven.plan())
         assert zvm.compare() == []
         assert driven.left() == []
@@ -117,4 +119,18 @@ def test_the_address_is_the_services_user_at_its_own_address(zvm):
     with support.running(zvm, transport="scp") as driven:
         fresh(driven)
         driven.spawn(driven.plan())
+        assert driven.left() == []
+
+
+def test_a_directory_that_the_connector_does_not_see_is_told(zvm, monkeypatch):
+    """It sees another path than we do."""
+    with support.running(zvm) as driven:
+        fresh(driven)
+        zvm.mark()
+        monkeypatch.setattr(
+            files.Sent, "url", property(lambda sent: f"file:///elsewhere{sent.path}")
+        )
+        with pytest.raises(exceptions.HypervisorError, match="shared_directory"):
+            driven.spawn(driven.plan())
+        assert zvm.compare() == []
         assert driven.left() == []

@@ -19,9 +19,18 @@ import gzip
 import json
 
 import pytest
+from nova import exception as nova
 
 from ibmvirt.common import exceptions, plan
-from ibmvirt.zvm import files, imageformat, images, layout, pools, releases
+from ibmvirt.zvm import (
+    files,
+    imageformat,
+    images,
+    layout,
+    pools,
+    releases,
+    validators,
+)
 
 PACKED = gzip.compress(b"the tracks of a disk")
 ECKD = imageformat.Disk("ECKD", 3338)
@@ -228,6 +237,18 @@ def test_a_pool_that_cannot_be_used_is_refused(configured, wanted, kind, shown):
 def test_what_is_no_pool_is_refused_at_start(text):
     with pytest.raises(exceptions.InvalidRequest, match="disk_pools"):
         pools.Pools(None, [text])
+
+
+@pytest.mark.parametrize(
+    ("value", "good"), [("POOL1", True), ("ECKD:POOL1", True), ("SCSI:A", False)]
+)
+def test_the_api_refuses_what_is_no_pool(value, good):
+    (validator,) = validators.register()
+    if good:
+        validator.validate("zvm:disk_pool", value)
+    else:
+        with pytest.raises(nova.ValidationError):
+            validator.validate("zvm:disk_pool", value)
 
 
 class Volumes:
