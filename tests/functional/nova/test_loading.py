@@ -48,24 +48,59 @@ def clean_environment():
     }
 
 
+def links(directory, *, without):
+    """Fill a directory with links to this environment's packages."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for item in HERE.iterdir():
+        if not any(name in item.name.lower() for name in without):
+            (directory / item.name).symlink_to(item)
+
+
+class Installation:
+    """A Python of its own prefix that has Nova, as a distribution's may be."""
+
+    def __init__(self, path, *, without):
+        binary = pathlib.Path(sys._base_executable).resolve()
+        standard = pathlib.Path(sysconfig.get_path("stdlib"))
+        self.python = path / "bin" / binary.name
+        self.python.parent.mkdir(parents=True)
+        # A copy: Python looks for its prefix from where its own file is.
+        shutil.copy2(binary, self.python)
+        library = path / "lib" / standard.name
+        library.mkdir(parents=True)
+        for item in standard.iterdir():
+            if item.name not in ("site-packages", "dist-packages"):
+                (library / item.name).symlink_to(item)
+        for item in (binary.parent.parent / "lib").glob("libpython*"):
+            (path / "lib" / item.name).symlink_to(item)
+        told = subprocess.run(
+            [self.python, "-c", "import site; print(site.getsitepackages()[0])"],
+            check=True, env=clean_environment(), capture_output=True, text=True,
+        )  # fmt: skip
+        self.packages = pathlib.Path(told.stdout.strip())
+        assert self.packages.is_relative_to(path)
+        links(self.packages, without=without)
+
+
 class Environment:
-    """A virtual environment; ``without``: packages of this one it lacks."""
+    """A virtual environment.
+
+    :param without: it has this one's packages except those.
+    :param over: the Installation whose packages it has beneath its own.
+    """
 
     def __init__(self, path, *, without=None, over=None):
         self.path = path
+        python = sys.executable if over is None else over.python
+        beneath = [] if over is None else ["--system-site-packages"]
         subprocess.run(
-            [sys.executable, "-m", "venv", "--without-pip", str(path)], check=True
-        )
+            [python, "-m", "venv", "--without-pip", *beneath, str(path)],
+            check=True, env=clean_environment(),
+        )  # fmt: skip
         self.python = path / "bin" / "python"
         (self.packages,) = path.glob("lib/python*/site-packages")
-        if over is not None:
-            # What system site packages are: the other one's, after its own.
-            line = f"import site; site.addsitedir({str(over.packages)!r})\n"
-            (self.packages / "over.pth").write_text(line)
         if without is not None:
-            for item in HERE.iterdir():
-                if not any(name in item.name.lower() for name in without):
-                    (self.packages / item.name).symlink_to(item)
+            links(self.packages, without=without)
 
     def install(self, *what):
         subprocess.run(
@@ -143,6 +178,7 @@ def nova_compute(url, directory, environment, driver, until="is loaded", timeout
         f"[DEFAULT]\ncompute_driver = {driver}\nhost = here\nmy_ip = 127.0.0.1\n"
         f"transport_url = fake://\nstate_path = {directory}\nlog_file = {log}\n"
         f"[oslo_concurrency]\nlock_path = {directory}/locks\n"
+        "[zvm]\ncloud_connector_url = http://127.0.0.1:1\n"
         + "".join(
             f"[{name}]\nauth_type = admin_token\nendpoint = {url}\n"
             f"endpoint_override = {url}\ntoken = none\n"
@@ -171,36 +207,60 @@ def nova_compute(url, directory, environment, driver, until="is loaded", timeout
 
 
 NOT_OURS = ("ibmvirt", "__editable__")
+CONNECTOR = ("zvmconnector", "zvmsdk", "smtlayer", "zvmcloudconnector")
 
 
-def test_a_wheel_beside_nova(built, tmp_path, start):
-    environment = Environment(tmp_path / "env", without=NOT_OURS).install(built)
-    found = start(environment, "ibmvirt.PowerVMDriver")
-    assert "PowerVMDriver of ibmvirt" in found
+def beside_nova(path, built):
+    return Environment(path / "env", without=NOT_OURS).install(built)
 
 
-def test_an_editable_checkout(tmp_path, start):
-    source = checkout(tmp_path / "source")
-    environment = Environment(tmp_path / "env", without=NOT_OURS)
-    environment.install("--editable", source)
-    found = start(environment, "ibmvirt.PowerVMDriver")
-    assert "PowerVMDriver of ibmvirt" in found
+def editable(path, _built):
+    environment = Environment(path / "env", without=NOT_OURS)
+    return environment.install("--editable", checkout(path / "source"))
 
 
-def test_an_environment_on_top_of_novas(built, tmp_path, start):
-    base = Environment(tmp_path / "base", without=NOT_OURS)
-    top = Environment(tmp_path / "top", over=base).install(built)
+def on_top_of_novas(path, built):
+    base = Installation(path / "base", without=NOT_OURS)
+    top = Environment(path / "top", over=base).install(built)
     assert not list(base.packages.glob("ibmvirt*"))
-    found = start(top, "ibmvirt.PowerVMDriver")
-    assert "PowerVMDriver of ibmvirt" in found
+    assert not list(top.packages.glob("nova*"))
+    return top
 
 
-def test_a_missing_library_is_named(built, tmp_path, start):
-    without = (*NOT_OURS, "pypowervm")
+@pytest.fixture(scope="module", params=[beside_nova, editable, on_top_of_novas])
+def layout(request, built, tmp_path_factory):
+    return request.param(tmp_path_factory.mktemp("layout"), built)
+
+
+@pytest.mark.parametrize("driver", ["PowerVMDriver", "ZVMDriver"])
+def test_nova_compute_loads_a_driver(layout, start, driver):
+    assert f"{driver} of ibmvirt" in start(layout, f"ibmvirt.{driver}")
+
+
+@pytest.mark.parametrize(
+    ("driver", "other"),
+    [("PowerVMDriver", CONNECTOR), ("ZVMDriver", ("pypowervm",))],
+)
+def test_a_driver_needs_not_the_others_library(built, tmp_path, start, driver, other):
+    without = (*NOT_OURS, *other)
     environment = Environment(tmp_path / "env", without=without).install(built)
-    found = start(environment, "ibmvirt.PowerVMDriver")
-    assert "'pypowervm'" in found
-    assert "pip install 'ibmvirt[powervm]'" in found
+    assert f"{driver} of ibmvirt" in start(environment, f"ibmvirt.{driver}")
+
+
+@pytest.mark.parametrize(
+    ("driver", "library", "extra"),
+    [
+        ("PowerVMDriver", ("pypowervm",), "powervm"),
+        ("ZVMDriver", CONNECTOR, "zvm"),
+        ("ZVMDriver", ("taskflow",), "zvm"),
+    ],
+)
+def test_a_missing_library_is_named(built, tmp_path, start, driver, library, extra):
+    without = (*NOT_OURS, *library)
+    environment = Environment(tmp_path / "env", without=without).install(built)
+    found = start(environment, f"ibmvirt.{driver}")
+    assert f"'{library[0]}'" in found
+    assert f"pip install 'ibmvirt[{extra}]'" in found
     assert "is loaded" not in found
 
 
