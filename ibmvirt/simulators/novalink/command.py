@@ -177,7 +177,7 @@ class Machine:
             endpoint.files.clear()
             local = self.local[endpoint.system.name]
             local.consoles.clear()
-            local.refresh()
+            local.disks.clear()
             # A client's caches are of another world now.
             endpoint.queue.add("CACHE_CLEARED", "")
 

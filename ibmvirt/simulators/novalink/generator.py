@@ -14,7 +14,7 @@
 """The world that a simulator begins with, under predictable names.
 
 System ``sys1`` has ``vios1`` (the management partition) and ``vios2``, the
-switches ``ETHERNET0``, ``ETHERNET1``, ``MGMTSWITCH`` and ``OVSSWITCH``, a
+switches ``ETHERNET0``, ``ETHERNET1``, ``MGMTSWITCH`` and ``NovaLinkVEABridge``, a
 Shared Ethernet Adapter to each of the first two on every VIOS, the cluster
 ``cluster1`` with the pool ``ssp1`` and its tier ``SYSTEM``, volume groups
 ``rootvg`` and ``datavg`` and a media repository on ``vios1``, Fibre Channel

@@ -189,7 +189,7 @@ def _fc_slot(
 
 def switches(system: store.System) -> list[tuple[int, str, str]]:
     """Number, name and id of the switches of a system."""
-    names = (*_SWITCHES, "MGMTSWITCH", "OVSSWITCH")
+    names = (*_SWITCHES, "MGMTSWITCH", "NovaLinkVEABridge")
     return [
         (number, name, fixed_uuid(system.name, "switch", name))
         for number, name in enumerate(names)

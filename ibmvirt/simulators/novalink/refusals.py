@@ -220,7 +220,9 @@ TABLE = {
         400, "VIOS00025 The VIOS {vios} does not have the storage {name}.", "assumed"
     ),
     "storage_mapped": Entry(
-        400, "VIOS00021 The storage {name} is mapped already by {vios}.", "assumed"
+        400,
+        "VIOS00021 The storage {name} is mapped already to that partition by {vios}.",
+        "assumed",
     ),
     "no_repository": Entry(
         500, "VIOS00031 The VIOS {name} has no media repository.", "assumed"

@@ -75,7 +75,7 @@ class Endpoint:
         try:
             response = self._answer(request, call)
             if request.verb != "GET":
-                for action in self.system.settled:
+                for action in self.system.fabric.settled:
                     action()
             call.after()
         except calls.Refused as refused:

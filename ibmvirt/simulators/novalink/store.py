@@ -166,6 +166,8 @@ class Fabric:
             "luns", world.KEPT, lun.describe, codec=lun.CODEC
         )
         self.systems: list[System] = []
+        # What follows after a request has changed something.
+        self.settled: list[typing.Callable[[], None]] = []
 
     def next_number(self, name: str, start: int = 1) -> int:
         """Numbers that never come back."""
@@ -191,13 +193,13 @@ class System:
         self.model = "22L"
         self.uuid = str(uuids.uuid5(uuids.NAMESPACE_DNS, f"{name}.ibmvirt"))
         self.base_url = ""
+        # The directory laid out like ``/`` of the management partition, if any.
+        self.local_root = ""
         self.objects = fabric.world.collection(
             f"system/{name}", world.KEPT, describe, codec=_CODEC
         )
         self.lock = fabric.world.lock
         self.on_change: typing.Callable[[str, SimObject, str], None] = _ignore
-        # What follows after a request has changed something.
-        self.settled: list[typing.Callable[[], None]] = []
         # What ends the console of a partition.
         self.close_console: list[typing.Callable[[SimObject], None]] = []
         self._created = itertools.count(1_700_000_000_000)

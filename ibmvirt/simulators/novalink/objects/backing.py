@@ -22,6 +22,9 @@ from ibmvirt.simulators.novalink.objects import base
 from ibmvirt.simulators.novalink.refusals import refuse
 from ibmvirt.simulators.novalink.schema import table, xml
 
+# Where the management partition has the disks that its VIOS serves (assumed).
+LOCAL_HOMES = {"LogicalUnit": "dev/ssp", "VirtualDisk": "dev/mapper"}
+
 
 def storage_of(mapping: xml.Element) -> xml.Element | None:
     """The backing device of a mapping."""
@@ -143,3 +146,32 @@ def _file(vios: store.SimObject, asked: xml.Element) -> xml.Element:
             "BackStoreType": xml.value(asked, "BackStoreType") or None,
         },
     )
+
+
+def local_path(system: store.System, storage: xml.Element) -> str:
+    """Where the management partition reads a disk that its VIOS serves."""
+    home = LOCAL_HOMES[xml.name(storage)]
+    return f"{system.local_root}/{home}/{name_of(storage)}"
+
+
+def with_local_paths(
+    system: store.System, vios: store.SimObject, path: str
+) -> xml.Element:
+    """A VIOS, or one of its buses, as clients see it: what the management
+    partition serves itself is named by its path there (documented: drivers
+    that run on it open the BackingDeviceName)."""
+    if not system.local_root or vios.value("IsManagementPartition") != "true":
+        return vios.element
+    element = xml.copy_of(vios.element)
+    for mapping in xml.findall(element, path):
+        storage = storage_of(mapping)
+        name = xml.find(mapping, "ServerAdapter/BackingDeviceName")
+        if name is not None and storage is not None and is_disk(storage):
+            name.text = local_path(system, storage)
+    return element
+
+
+def is_disk(storage: xml.Element) -> bool:
+    """Whether it is a disk whose content the simulator keeps."""
+    kind = xml.value(storage, "VirtualDiskType")
+    return xml.name(storage) in LOCAL_HOMES and kind != "File"

@@ -151,8 +151,6 @@ class LogicalPartition(base.Noun):
         for adapter in adapters:
             system.discard(adapter)
         mapping_effects.forget_client(system, item)
-        for adapter in system.all("VirtualFibreChannelClientAdapter", item.key):
-            system.discard(adapter)
         system.discard(system.get(self.TYPE, item.uuid))
         usage.take(system, item, None)
         if adapters:

@@ -13,12 +13,14 @@
 
 """What follows from the mappings of a VIOS.
 
-The buses of a VIOS and the Fibre Channel adapters of partitions are resources
-of their own; logical units and physical volumes show that they are in use.
+The buses of a VIOS and the storage adapters of partitions are resources of
+their own; logical units and physical volumes show that they are in use.
 """
 
 from __future__ import annotations
 
+import collections.abc
+import typing
 import uuid as uuids
 
 from ibmvirt.simulators.novalink import store
@@ -56,12 +58,25 @@ class VirtualFibreChannelClientAdapter(base.Noun):
     PARENTS = ("LogicalPartition",)
 
 
+@base.register
+class VirtualSCSIClientAdapter(base.Noun):
+    """The client's end of a SCSI bus; read only.
+
+    - captured: that a partition links to it (lpar.txt)
+    - assumed: its elements are those of the adapter in the mapping
+    """
+
+    TYPE = "VirtualSCSIClientAdapter"
+    PARENTS = ("LogicalPartition",)
+
+
 def follow(
     system: store.System, before: store.SimObject | None, vios: store.SimObject
 ) -> None:
     """Bring everything in line after a VIOS has changed (under the lock)."""
     _follow_buses(system, before, vios)
-    _follow_fc_adapters(system, before, vios)
+    _follow_adapters(system, before, vios, _FC)
+    _follow_adapters(system, before, vios, _SCSI)
     old = set(scsi_mapping.mapped(before)) if before is not None else set()
     touched = old ^ set(scsi_mapping.mapped(vios))
     if any(identity.startswith("LogicalUnit/") for identity in touched):
@@ -182,38 +197,53 @@ def _bus(mappings: list[xml.Element]) -> xml.Element:
     return element
 
 
-def _fc_keys(vios: store.SimObject) -> Keys:
-    return {
-        xml.value(mapping, "ServerAdapter/UniqueDeviceID"): (
-            xml.value(mapping, "ClientAdapter/LocalPartitionID"),
-            xml.value(mapping, "Port/PortName"),
-        )
-        for mapping in xml.findall(vios.element, fc_mapping.PATH)
-    }
+class _Side(typing.NamedTuple):
+    """The client adapters that the mappings of one kind make."""
+
+    kind: str
+    path: str
+    build: collections.abc.Callable[[xml.Element, xml.Element], xml.Element]
+
+    def keys(self, vios: store.SimObject) -> Keys:
+        """Server adapter -> client and port, of mappings with a client."""
+        return {
+            xml.value(mapping, "ServerAdapter/UniqueDeviceID"): (
+                xml.value(mapping, "ClientAdapter/LocalPartitionID"),
+                xml.value(mapping, "Port/PortName"),
+            )
+            for mapping in xml.findall(vios.element, self.path)
+            if xml.find(mapping, "ClientAdapter") is not None
+        }
 
 
-def _follow_fc_adapters(
-    system: store.System, before: store.SimObject | None, vios: store.SimObject
+def _follow_adapters(
+    system: store.System,
+    before: store.SimObject | None,
+    vios: store.SimObject,
+    side: _Side,
 ) -> None:
-    old = before.fact("fc", _fc_keys) if before is not None else {}
-    gone, fresh = _changed(old, vios.fact("fc", _fc_keys))
-    kind = "VirtualFibreChannelClientAdapter"
+    kind = side.kind
+    old = before.fact(kind, side.keys) if before is not None else {}
+    gone, changed = _changed(old, vios.fact(kind, side.keys))
+    fresh = set(changed)
     owners = {}
     for server in gone:
         item = system.find(kind, _uuid(kind, vios, server))
         if item is not None:
             owners[item.parent] = system.find(*item.parent.split("/"))
             system.discard(item)
-    for mapping in xml.findall(vios.element, fc_mapping.PATH):
+    for mapping in xml.findall(vios.element, side.path) if fresh else []:
         server = xml.value(mapping, "ServerAdapter/UniqueDeviceID")
         if server not in fresh:
             continue
+        # Mappings of one bus share their adapters.
+        fresh.remove(server)
         client = system.by_href(xml.href(mapping, "AssociatedLogicalPartition"))
         adapter = xml.find(mapping, "ClientAdapter")
         if client is None or adapter is None or client.type != "LogicalPartition":
             continue
         uuid = _uuid(kind, vios, server)
-        _store(system, kind, uuid, client.key, _fc_adapter(mapping, adapter))
+        _store(system, kind, uuid, client.key, side.build(mapping, adapter))
         owners[client.key] = client
     for owner in owners.values():
         if owner is not None:
@@ -230,6 +260,19 @@ def _fc_adapter(mapping: xml.Element, adapter: xml.Element) -> xml.Element:
     if server is not None:
         xml.insert(element, xml.copy_of(server), known)
     return element
+
+
+def _scsi_adapter(_mapping: xml.Element, adapter: xml.Element) -> xml.Element:
+    element = table.build("VirtualSCSIClientAdapter", {})
+    known = table.order("VirtualSCSIClientAdapter")
+    for child in adapter:
+        if xml.name(child) in known:
+            xml.insert(element, xml.copy_of(child), known)
+    return element
+
+
+_FC = _Side("VirtualFibreChannelClientAdapter", fc_mapping.PATH, _fc_adapter)
+_SCSI = _Side("VirtualSCSIClientAdapter", scsi_mapping.PATH, _scsi_adapter)
 
 
 def _follow_units(system: store.System, touched: set[str]) -> None:

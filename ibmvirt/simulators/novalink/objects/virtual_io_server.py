@@ -41,7 +41,8 @@ class VirtualIOServer(base.Noun):
     """Read and changed as a root or below its ManagedSystem; not made here.
 
     - captured: its elements and their groups
-    - documented: mappings are added and removed by a POST of their group
+    - documented: mappings are added and removed by a POST of their group; the
+      management partition's own names a disk by its path there
     - assumed: media repositories and volume groups are changed through
       VolumeGroup alone, SEAs through NetworkBridge alone
     """
@@ -51,6 +52,9 @@ class VirtualIOServer(base.Noun):
     SEARCH = ("PartitionName", "PartitionID")
     VERBS = frozenset({"GET", "POST"})
     GROUPS = frozenset({"Advanced"})
+
+    def render(self, system: store.System, item: store.SimObject) -> xml.Element:
+        return backing.with_local_paths(system, item, scsi_mapping.PATH)
 
     def update(
         self,

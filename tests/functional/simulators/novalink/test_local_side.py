@@ -22,6 +22,7 @@ import struct
 import subprocess
 
 import pytest
+from pypowervm import exceptions as pvm_exc
 from pypowervm.tasks import scsi_mapper, vterm
 from pypowervm.tasks import storage as pvm_tasks
 from pypowervm.wrappers import storage as pvm_stor
@@ -159,5 +160,75 @@ def test_a_mapped_disk_is_a_readable_file(local, root):
     assert (root / f"sys/block/{name}/device/delete").exists()
     assert list(root.glob("sys/bus/vio/devices/3*/host*/scsi_host/host*/scan"))
     scsi_mapper.remove_lu_mapping(local, vioses["vios2"].uuid, 1)
+    # The kernel keeps an unmapped device until it is told to delete it.
     assert not link.is_symlink()
-    assert not (root / "dev" / name).exists()
+    device = root / "dev" / name
+    assert device.exists()
+    (root / f"sys/block/{name}/device/delete").write_text("1")
+    support.until(lambda: not device.exists())
+    assert not (root / "sys/block" / name).exists()
+
+
+def test_a_deleted_device_comes_back_by_a_scan(local, root):
+    machine = requests.pvm_ms.System.get(local)[0]
+    vioses = {vios.name: vios for vios in requests.pvm_vios.VIOS.get(local)}
+    unit = requests.new_unit(local)
+    mgmt, vios2 = vioses["vios1"].uuid, vioses["vios2"].uuid
+    scsi_mapper.add_vscsi_mapping(machine.uuid, vios2, mgmt, unit)
+    (link,) = (root / "dev/disk/by-id").iterdir()
+    name = link.resolve().name
+    (root / f"sys/block/{name}/device/delete").write_text("1")
+    support.until(lambda: not link.is_symlink())
+    # Another change does not bring it back, a scan of its bus does.
+    requests.new_lpar(local)
+    assert not link.is_symlink()
+    (scan,) = root.glob("sys/bus/vio/devices/3*/host*/scsi_host/host*/scan")
+    scan.write_text("- - -")
+    support.until(link.exists)
+    scsi_mapper.remove_lu_mapping(local, vios2, 1)
+    assert not link.is_symlink()
+
+
+def test_a_disk_that_the_partition_serves_itself(local, root):
+    """What the BackingDeviceName of its VIOS names is a file."""
+    lpar = requests.new_lpar(local)
+    unit = requests.new_unit(local)
+    pvm_tasks.upload_lu(
+        requests.vios_with(local).uuid, unit, io.BytesIO(CONTENT), len(CONTENT)
+    )
+    disk = requests.add_disk(local, "disk1")
+    for storage in (unit, disk, requests.add_medium(local)):
+        vios = requests.map_storage(local, lpar, storage)
+    names = [
+        mapping.server_adapter.backing_dev_name
+        for mapping in vios.refresh().scsi_mappings
+    ]
+    assert names[:2] == [
+        str(root / "dev/ssp/disk1"),
+        str(root / "dev/mapper/disk1"),
+    ]
+    with open(names[0], "rb") as file:
+        assert file.read(len(CONTENT) + 1) == CONTENT + b"\0"
+        assert file.seek(0, os.SEEK_END) == unit.capacity * (1 << 30)
+    with open(names[1], "rb") as file:
+        assert file.read(4096) == bytes(4096)
+    scsi_mapper.remove_lu_mapping(local, vios.uuid, lpar.id)
+    assert not os.path.exists(names[0])
+    assert os.path.exists(names[1])
+
+
+def test_a_disk_of_a_partition_is_mapped_to_the_management_partition(local, root):
+    lpar = requests.new_lpar(local)
+    unit = requests.new_unit(local)
+    vios = requests.vios_with(local)
+    machine = requests.pvm_ms.System.get(local)[0]
+    scsi_mapper.add_vscsi_mapping(machine.uuid, vios.uuid, lpar.uuid, unit)
+    scsi_mapper.add_vscsi_mapping(machine.uuid, vios.uuid, vios.uuid, unit)
+    assert list((root / "dev/disk/by-id").glob(f"*{unit.udid[-32:]}"))
+    with pytest.raises(pvm_exc.HttpError, match="VIOS00021"):
+        requests.map_storage(local, lpar, unit)
+    # In use as long as one of them has it.
+    for owner in (lpar.id, vios.id):
+        assert unit.refresh().in_use
+        scsi_mapper.remove_lu_mapping(local, vios.uuid, owner)
+    assert not unit.refresh().in_use

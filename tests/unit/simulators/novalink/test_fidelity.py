@@ -50,7 +50,8 @@ ODD_ORDER = {"fake_vios_feed.txt", "fake_vios_hosting_vios_feed.txt"}
 def test_all_supported_types_are_recorded_somewhere():
     types = {entry.type for name in FILES for entry in support.recorded(name)}
     assert len(FILES) > 35
-    assert types & base.REGISTRY.keys() == base.REGISTRY.keys()
+    # Partitions link to it in the recordings; itself it was not recorded.
+    assert base.REGISTRY.keys() - types == {"VirtualSCSIClientAdapter"}
 
 
 @pytest.mark.parametrize("name", FILES)
