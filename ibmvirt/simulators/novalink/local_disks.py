@@ -208,8 +208,9 @@ class LocalDisks:
         self._link(udid).unlink(missing_ok=True)
         device = self._devices.pop(udid, None)
         if device is not None:
-            (self._root / "dev" / device.name).unlink(missing_ok=True)
             shutil.rmtree(self._root / "sys/block" / device.name, ignore_errors=True)
+            # Last: clients wait for the device to go.
+            (self._root / "dev" / device.name).unlink(missing_ok=True)
 
     # -- what a client writes --------------------------------------------------
 
