@@ -28,6 +28,7 @@ from ibmvirt.powervm import (
     writer,
 )
 from ibmvirt.powervm import options as options_
+from ibmvirt.powervm.disks import image_cache
 from ibmvirt.powervm.disks import kinds as disk_kinds
 from ibmvirt.powervm.guests import partitions, power
 from ibmvirt.powervm.networks import networks, physical
@@ -35,8 +36,17 @@ from ibmvirt.powervm.rest import jobs, topology
 from ibmvirt.powervm.volumes import base, fabrics, fibre_channel, npiv, volumes, vscsi
 
 
-def build(options: typing.Any, own_ip: str, host_name: str = "") -> capability.Backend:
-    """Make every object; nothing is called until the host starts."""
+def build(
+    options: typing.Any,
+    own_ip: str,
+    host_name: str = "",
+    image_cache_options: typing.Any = None,
+) -> capability.Backend:
+    """Make every object; nothing is called until the host starts.
+
+    :param image_cache_options: Nova's group ``[image_cache]``; None: images
+        stay for ever.
+    """
     connection = connections.Connection(options)
     adapter = connection.adapter
     places = topology.Topology(adapter, options.cluster_name, options.tier_name)
@@ -93,6 +103,11 @@ def build(options: typing.Any, own_ip: str, host_name: str = "") -> capability.B
             multipath=options.volume_use_multipath,
         ),
         crash_dump=operations,
+        image_cache=(
+            image_cache.ImageCache(disks.configured, image_cache_options)
+            if image_cache_options is not None
+            else None
+        ),
         snapshots=snapshot.Snapshots(
             adapter,
             places,

@@ -28,4 +28,4 @@ class PowerVMDriver(driver.BaseDriver):
 
     def make_backend(self) -> capability.Backend:
         options.register_fabrics(CONF)
-        return backend.build(CONF.powervm, CONF.my_ip, CONF.host)
+        return backend.build(CONF.powervm, CONF.my_ip, CONF.host, CONF.image_cache)

@@ -88,6 +88,15 @@ OPTIONS = [
         help="Where the disks of new servers are made. Servers that have their "
         "disks elsewhere keep them.",
     ),
+    cfg.IntOpt(
+        "stale_upload_timeout",
+        default=3600,
+        min=1200,
+        help="Seconds after which an image that another host uploads into the "
+        "shared storage pool, and of which nothing has changed, is given up and "
+        "uploaded anew. Hosts with this driver show every ten minutes that they "
+        "are alive; nova-powervm's did not, and may need more.",
+    ),
     cfg.StrOpt(
         "volume_group_name",
         default="",

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import contextlib
+import types
 import urllib.parse
 
 from oslo_config import cfg
@@ -26,8 +27,11 @@ IMAGE_BYTES = bytes(range(256)) * 4096
 
 
 @contextlib.contextmanager
-def running(simulator, **overrides):
-    """A started backend; its power state changes are in ``.states``."""
+def running(simulator, image_cache=None, **overrides):
+    """A started backend; its power state changes are in ``.states``.
+
+    :param image_cache: options of Nova's group of that name.
+    """
     system = simulator.systems[0]
     url = urllib.parse.urlsplit(system["url"])
     conf = cfg.ConfigOpts()
@@ -49,7 +53,13 @@ def running(simulator, **overrides):
     options.register_fabrics(conf)
     for name, value in values.items():
         conf.set_override(name, value, "powervm")
-    made = backend.build(conf.powervm, "127.0.0.1", "compute1.example.com")
+    # Nova's group of options is one for all configurations of a process.
+    ageing = types.SimpleNamespace(
+        remove_unused_base_images=True,
+        remove_unused_original_minimum_age_seconds=86400,
+    )
+    vars(ageing).update(image_cache or {})
+    made = backend.build(conf.powervm, "127.0.0.1", "compute1.example.com", ageing)
     found = driven.Driven(
         made,
         simulator,

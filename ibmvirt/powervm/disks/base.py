@@ -78,6 +78,15 @@ class DiskKind(capability.Disks):
         """GB where the disks are made: all of them, and what is free."""
 
     @abc.abstractmethod
+    def age(self, in_use: frozenset[str], minimum: float | None) -> None:
+        """Remove images without use for ``minimum`` seconds; None: no image.
+
+        What dead uploads left goes in any case.
+
+        :param in_use: ids of the images of this host's servers.
+        """
+
+    @abc.abstractmethod
     def where(self) -> str:
         """Where disks are made, for an operator.
 

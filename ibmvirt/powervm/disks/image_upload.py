@@ -10,191 +10,191 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+
 """Uploading an image into the pool once, among all hosts that want it.
 
-The protocol is nova-powervm's: whoever wants to upload makes a small marker
-``part<8 hex digits><image name>``. Of several, the one whose marker's name
-sorts first uploads; the others wait until it is gone. A marker that stays
-while nothing else changes has a dead owner, and is cleared.
+The protocol is nova-powervm's: whoever wants to upload makes a marker (see
+``markers``). Of several, the one whose marker's name sorts first uploads; the
+others wait until it is gone. A marker whose owner died is cleared, with what
+was uploaded: a host's own at once, another's when nothing has changed for long.
 """
 
 from __future__ import annotations
 
-import collections.abc
+import io
 import logging
 import math
-import secrets
 import typing
 
 from pypowervm import exceptions as pypowervm
-from pypowervm.wrappers import storage as storage_wrapper
 
 from ibmvirt.common import capability, clock, context
-from ibmvirt.powervm.rest import errors, topology, uploads
+from ibmvirt.powervm.disks import markers, units
+from ibmvirt.powervm.rest import errors, uploads
 
 LOG = logging.getLogger(__name__)
 
-_MARKER = "part"
-_MARKER_GB = 0.001
-# Seconds without any change after which a marker's owner counts as dead.
-DEAD_AFTER = 3600.0
-_LOOK = 3.0
+_FIRST_LOOK, _LAST_LOOK = 1.0, 15.0
+# An upload that takes longer tells so now and then.
+BEAT = 600.0
 
 
 class Upload:
-    """One image that one host wants to be in the pool."""
+    """One image that this host wants to be in the pool.
+
+    :param patience: seconds without a change after which another host's
+        upload is dead.
+    """
 
     def __init__(
-        self,
-        adapter: typing.Any,
-        tier: topology.Tier,
-        vios: topology.Vios,
-        name: str,
-        abandon: collections.abc.Callable[[str], None],
+        self, pool: units.Units, own: markers.Own, name: str, patience: float
     ) -> None:
-        """:param abandon: takes the UUID of a unit that could not be removed."""
-        self._adapter = adapter
-        self._tier = tier
-        self._vios = vios
+        self._pool = pool
+        self._own = own
         self._name = name
-        self._abandon = abandon
+        self._what = f"upload the image {name}"
+        self._watch = markers.Watch(patience)
 
     def run(self, source: capability.ImageSource) -> str:
         """Upload it or wait until another host has; its UDID."""
-        what = f"upload the image {self._name}"
-        watched = _Watch()
-        while True:
+        for pause in clock.backoff(_FIRST_LOOK, most=_LAST_LOOK):
             context.check()
-            with errors.attempting(what):
-                units = self._units()
-                image, markers = self._mine(units)
-                if image is not None and not markers:
-                    return str(image.udid)
-                if not markers:
+            with errors.attempting(self._what):
+                state = State(self._pool.all(), self._name)
+                if state.image is not None and not state.markers:
+                    return str(state.image.udid)
+                if not state.markers:
                     udid = self._try(source)
                     if udid is not None:
                         return udid
-                    continue
-                if watched.dead(units):
-                    self._clear(image, markers)
-                    continue
-            context.wait(_LOOK)
+                own = [one for one in state.markers if self._own.is_dead(one.name)]
+                if own:
+                    clear(self._pool, state, own)
+                elif self._watch.still(self._name, state.ids()):
+                    clear(self._pool, state, state.markers)
+            context.wait(pause)
+        raise AssertionError("a backoff has no end")
 
     def _try(self, source: capability.ImageSource) -> str | None:
         """Upload if no other host is before us; None if one is."""
-        marker = self._put(
-            f"{_MARKER}{secrets.token_hex(4)}{self._name}"[:_MAX_NAME], _MARKER_GB
-        )
-        try:
-            image, markers = self._mine(self._units())
-            if image is not None:
-                return None
-            if min(found.name for found in markers) != marker.name:
-                return None
-            return self._upload(source)
-        finally:
-            with context.reverting():
-                self._remove(marker)
+        name = self._own.name(self._name)
+        with self._own.uploading(self._name):
+            marker = _Marker(self._pool, self._own, self._name)
+            broken: list[typing.Any] = []
+            try:
+                state = State(self._pool.all(), self._name)
+                if state.image is not None:
+                    return None
+                if min(found.name for found in state.markers) != name:
+                    return None
+                return self._upload(source, marker, broken)
+            finally:
+                with context.reverting():
+                    # The marker stays while there is something unfinished.
+                    self._pool.remove((*broken, marker.unit))
 
-    def _upload(self, source: capability.ImageSource) -> str:
+    def _upload(
+        self, source: capability.ImageSource, marker: _Marker, broken: list[typing.Any]
+    ) -> str:
         size = source.size()
-        image = self._put(
-            self._name,
-            max(1, math.ceil(size / (1 << 30))),
-            kind=storage_wrapper.LUType.IMAGE,
-        )
         try:
-            with source.open() as stream:
-                uploads.upload(
-                    self._adapter,
-                    stream,
-                    name=self._name,
-                    size=size,
-                    vios_uuid=self._vios.uuid,
-                    device=image.udid,
-                    what=f"upload the image {self._name}",
-                )
-        except BaseException:
-            with context.reverting():
-                self._remove(image)
-            raise
-        return str(image.udid)
-
-    # -- logical units ------------------------------------------------------
-
-    def _units(self) -> list[typing.Any]:
-        found: list[typing.Any] = storage_wrapper.LUEnt.get(
-            self._adapter,
-            parent_type=storage_wrapper.Tier,
-            parent_uuid=self._tier.uuid,
-        )
-        return found
-
-    def _mine(self, units: list[typing.Any]) -> tuple[typing.Any, list[typing.Any]]:
-        """The image and the markers for it."""
-        image = None
-        markers = []
-        for unit in units:
-            if unit.lu_type == storage_wrapper.LUType.IMAGE and unit.name == self._name:
-                image = unit
-            elif unit.name.startswith(_MARKER) and self._name.startswith(
-                unit.name[len(_MARKER) + 8 :] or "-"
-            ):
-                markers.append(unit)
-        return image, markers
-
-    def _put(self, name: str, size: float, kind: str | None = None) -> typing.Any:
-        unit = storage_wrapper.LUEnt.bld(
-            self._adapter,
-            name,
-            size,
-            thin=True,
-            typ=kind or storage_wrapper.LUType.DISK,
-        )
-        try:
-            return unit.create(
-                parent_type=storage_wrapper.Tier, parent_uuid=self._tier.uuid
+            image = self._pool.put_image(
+                self._name, max(1, math.ceil(size / (1 << 30)))
             )
         except pypowervm.Error:
-            # The answer is lost, or wrong; what was made must not stay unknown.
-            same = [found for found in self._units() if found.name == name]
-            if not same:
-                raise
-            return same[0]
-
-    def _remove(self, unit: typing.Any) -> None:
-        """Best effort: the first error counts; a rest is removed later."""
-        for _try in range(2):
-            try:
-                self._adapter.delete("Tier", self._tier.uuid, "LogicalUnit", unit.uuid)
-                return
-            except pypowervm.HttpNotFound:
-                return
-            except pypowervm.Error as error:
-                LOG.warning("%s was not removed: %s", unit.name, error)
-        self._abandon(str(unit.uuid))
-
-    def _clear(self, image: typing.Any, markers: list[typing.Any]) -> None:
-        LOG.warning("the host that uploads %s is gone: clearing", self._name)
-        if image is not None:
-            self._remove(image)
-        for marker in markers:
-            self._remove(marker)
+            # It may be there all the same; another host's has a marker too.
+            state = State(self._pool.all(), self._name)
+            if state.image is not None and len(state.markers) == 1:
+                broken.append(state.image)
+            raise
+        # Until all of it is there.
+        broken.append(image)
+        with source.open() as stream:
+            beating = io.BufferedReader(_Beating(stream, marker), 1 << 16)
+            uploads.upload(
+                self._pool.adapter,
+                beating,
+                name=self._name,
+                size=size,
+                vios_uuid=self._pool.vios().uuid,
+                device=image.udid,
+                what=self._what,
+            )
+        broken.clear()
+        return str(image.udid)
 
 
-# Logical unit names (pypowervm const.MaxLen.FILENAME_DEFAULT).
-_MAX_NAME = 79
+class State:
+    """An image's units in the pool: itself, its markers, and its clones."""
+
+    def __init__(self, found: list[typing.Any], name: str) -> None:
+        self.name = name
+        self.image = next(
+            (one for one in found if units.is_image(one) and one.name == name), None
+        )
+        self.markers = [one for one in found if markers.marks(one.name, name)]
+        udid = self.image.udid if self.image is not None else None
+        self.cloned = udid is not None and any(
+            one.cloned_from_udid == udid for one in found
+        )
+
+    def ids(self) -> list[str]:
+        some = [self.image] if self.image is not None else []
+        return [one.uuid for one in (*some, *self.markers)]
 
 
-class _Watch:
-    """Notices that the units of a tier have not changed for long."""
+def clear(pool: units.Units, state: State, dead: list[typing.Any]) -> None:
+    """Remove what dead uploads left; by ids, so that nothing new is hit."""
+    LOG.warning("an upload of %s is dead: clearing", state.name)
+    first = [state.image] if state.image is not None else []
+    # What is cloned was whole; and of two that upload, another one lives.
+    if state.cloned or len(dead) < len(state.markers):
+        first = []
+    with context.reverting():
+        pool.remove((*first, *dead))
 
-    def __init__(self) -> None:
-        self._seen: frozenset[str] = frozenset()
-        self._since = clock.now()
 
-    def dead(self, units: list[typing.Any]) -> bool:
-        names = frozenset(unit.name for unit in units)
-        if names != self._seen:
-            self._seen, self._since = names, clock.now()
-        return clock.now() - self._since > DEAD_AFTER
+class _Marker:
+    """The marker of an upload that goes on."""
+
+    def __init__(self, pool: units.Units, own: markers.Own, image: str) -> None:
+        self._pool = pool
+        self._own = own
+        self._image = image
+        self._beats = 0
+        self._last = clock.now()
+        self.unit = self._put()
+
+    def _put(self) -> typing.Any:
+        return self._pool.put_marker(self._own.name(self._image, self._beats))
+
+    def beat(self) -> None:
+        """Show, now and then, that the upload goes on: by the next name."""
+        if clock.now() - self._last < BEAT:
+            return
+        self._last = clock.now()
+        self._beats += 1
+        try:
+            former, self.unit = self.unit, self._put()
+        except pypowervm.Error as error:
+            LOG.warning("the marker of %s was not renewed: %s", self._image, error)
+            return
+        self._pool.remove((former,))
+
+
+class _Beating(io.RawIOBase):
+    """A stream that shows that it is read."""
+
+    def __init__(self, stream: typing.BinaryIO, marker: _Marker) -> None:
+        super().__init__()
+        self._stream = stream
+        self._marker = marker
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: typing.Any) -> int:
+        self._marker.beat()
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)

@@ -72,7 +72,7 @@ def build(
 ) -> Disks:
     """:param options: the group ``[powervm]`` of the configuration."""
     kinds: dict[str, base.DiskKind] = {
-        "ssp": ssp.SharedPool(adapter, places),
+        "ssp": ssp.SharedPool(adapter, places, options.stale_upload_timeout),
         "localdisk": localdisk.LocalDisks(
             adapter,
             places,

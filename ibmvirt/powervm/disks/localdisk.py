@@ -231,6 +231,9 @@ class LocalDisks(base.DiskKind):
         group = self._roomiest()
         return f"{group.uuid} {self.images.prepare(group, image, source)}"
 
+    def age(self, in_use: frozenset[str], minimum: float | None) -> None:
+        self.images.age(self.groups(), in_use, minimum)
+
     def create(
         self,
         server: plan.Server,

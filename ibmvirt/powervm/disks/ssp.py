@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 import typing
 
 from pypowervm import exceptions as pypowervm
@@ -28,7 +27,7 @@ from pypowervm import util
 from pypowervm.wrappers import storage as storage_wrapper
 
 from ibmvirt.common import capability, exceptions, plan
-from ibmvirt.powervm.disks import base, image_upload, waiting
+from ibmvirt.powervm.disks import base, pool_images, units
 from ibmvirt.powervm.rest import errors, topology
 
 LOG = logging.getLogger(__name__)
@@ -58,56 +57,29 @@ def disk_names(server: plan.Server) -> frozenset[str]:
     )
 
 
-def image_name(image: plan.Image) -> str:
-    """The name of an image's logical unit: image_<name>_<checksum>."""
-    suffix = f"_{image.checksum or image.id.replace('-', '')}"
-    return str(
-        util.sanitize_file_name_for_api(image.name, prefix="image_", suffix=suffix)
-    )
-
-
 class SharedPool(base.DiskKind):
     """Logical units of one tier."""
 
     KIND = KIND
 
-    def __init__(self, adapter: typing.Any, places: topology.Topology) -> None:
+    def __init__(
+        self, adapter: typing.Any, places: topology.Topology, patience: float
+    ) -> None:
+        """:param patience: see :class:`pool_images.Images`."""
         self._adapter = adapter
         self._topology = places
-        self._lock = threading.Lock()
-        self._images: dict[str, str] = {}
-        self._uploads: dict[str, threading.Lock] = {}
-        # Markers and parts of images whose removal failed.
-        self._abandoned: set[str] = set()
-
-    # -- images -----------------------------------------------------------
+        self._units = units.Units(adapter, places)
+        self.images = pool_images.Images(
+            self._units, lambda: str(places.system().uuid), patience
+        )
 
     def prepare_image(self, image: plan.Image, source: capability.ImageSource) -> str:
         """The UDID of the image's logical unit, uploaded if it is not there."""
-        name = image_name(image)
-        with self._lock:
-            known = self._images.get(name)
-            mine = self._uploads.setdefault(name, threading.Lock())
-        if known is not None:
-            return known
-        with waiting.held(mine):
-            with self._lock:
-                known = self._images.get(name)
-            if known is None:
-                known = image_upload.Upload(
-                    self._adapter,
-                    self._topology.tier(),
-                    self._topology.active_vioses()[0],
-                    name,
-                    self._abandon,
-                ).run(source)
-                with self._lock:
-                    self._images[name] = known
-            return known
+        return self.images.prepare(image, source)
 
-    def _forget_image(self, udid: str) -> None:
-        with self._lock:
-            self._images = {n: u for n, u in self._images.items() if u != udid}
+    def age(self, in_use: frozenset[str], minimum: float | None) -> None:
+        """By the clones, which are those of all hosts, not by ``in_use``."""
+        self.images.age(minimum)
 
     # -- where ------------------------------------------------------------
 
@@ -167,74 +139,29 @@ class SharedPool(base.DiskKind):
         what = f"create the disk {name} of {size} GB"
         with errors.attempting(what):
             try:
-                unit = self._put(name, size, clone)
-            except (pypowervm.ConnectionError, pypowervm.TimeoutError):
-                # The answer is lost; its name is ours alone.
-                found = [u for u in self._feed() if u.name == name]
-                if not found:
-                    raise
-                unit = found[0]
+                unit = self._units.put_disk(name, size, clone)
             except pypowervm.HttpError as error:
-                if clone is not None and all(u.udid != clone for u in self._feed()):
-                    self._forget_image(clone)
+                if clone is not None and all(
+                    one.udid != clone for one in self._units.all()
+                ):
+                    self.images.forget(clone)
                     raise exceptions.ImageGone(what, errors.message(error)) from error
                 raise
         return _ref(unit, disk.role)
 
-    def _put(self, name: str, size: int, clone: str | None) -> typing.Any:
-        tier = self._topology.tier()
-        unit = storage_wrapper.LUEnt.bld(self._adapter, name, size, thin=True)
-        if clone is not None:
-            # The wrapper takes the image's wrapper; its UDID is all it uses.
-            unit._cloned_from_udid(clone)
-        return unit.create(parent_type=storage_wrapper.Tier, parent_uuid=tier.uuid)
-
-    def _feed(self) -> list[typing.Any]:
-        tier = self._topology.tier()
-        found: list[typing.Any] = storage_wrapper.LUEnt.get(
-            self._adapter,
-            parent_type=storage_wrapper.Tier,
-            parent_uuid=tier.uuid,
-        )
-        return found
-
     def leftovers(self, server: plan.Server) -> tuple[plan.DiskRef, ...]:
         names = disk_names(server)
         with errors.attempting(f"look for disks of {server.name}"):
-            found = self._feed()
+            found = self._units.all()
         return tuple(
             _ref(unit, unit.name.split("_", 1)[0])
             for unit in found
             if unit.name in names
         )
 
-    def _abandon(self, uuid: str) -> None:
-        with self._lock:
-            self._abandoned.add(uuid)
-
-    def _remove_abandoned(self) -> None:
-        """Try again what failed in an upload; without any, no call is made."""
-        with self._lock:
-            found = list(self._abandoned)
-        for uuid in found:
-            try:
-                self._remove(uuid)
-            except pypowervm.Error as error:
-                LOG.warning("the logical unit %s was not removed: %s", uuid, error)
-            else:
-                with self._lock:
-                    self._abandoned.discard(uuid)
-
-    def _remove(self, uuid: str) -> None:
-        tier = self._topology.tier()
-        try:
-            self._adapter.delete("Tier", tier.uuid, "LogicalUnit", uuid)
-        except pypowervm.HttpNotFound:
-            return
-
     def delete(self, disks: tuple[plan.DiskRef, ...]) -> None:
         """Remove logical units; those that are gone are no error."""
-        self._remove_abandoned()
+        self._units.remove_abandoned()
         first: Exception | None = None
         for disk in disks:
             try:
@@ -249,14 +176,14 @@ class SharedPool(base.DiskKind):
         with errors.attempting(f"delete the disk {disk.name}"):
             uuid = disk.extra.get("uuid")
             if uuid is None:
-                same = [u for u in self._feed() if u.udid == disk.id]
+                same = [one for one in self._units.all() if one.udid == disk.id]
                 if not same:
                     return
                 uuid = same[0].uuid
             try:
-                self._remove(uuid)
+                self._units.delete(uuid)
             except (pypowervm.ConnectionError, pypowervm.TimeoutError):
-                if any(unit.udid == disk.id for unit in self._feed()):
+                if any(one.udid == disk.id for one in self._units.all()):
                     raise
 
 

@@ -192,19 +192,21 @@ class Images:
         self,
         groups: tuple[topology.Group, ...],
         in_use: frozenset[str],
-        minimum: float,
+        minimum: float | None,
     ) -> None:
         """Remove images that no server used for ``minimum`` seconds.
 
-        One call for each group, and one more where something is removed.
+        One call for each group, and two more where something is removed. What
+        dead uploads left goes too, and with ``minimum`` None nothing else.
 
         :param in_use: ids of images.
         """
         names = {image_name(image) for image in in_use}
-        found = {
-            group: self._writers.of_group(group).read().virtual_disks
-            for group in groups
-        }
+        found = {}
+        for group in groups:
+            wrapper = self._writers.of_group(group).read()
+            self.look(group, wrapper)
+            found[group] = wrapper.virtual_disks
         present = {
             f"{group.uuid} {plain(disk.name)}": (group, plain(disk.name))
             for group, disks in found.items()
@@ -214,7 +216,11 @@ class Images:
         with self._lock:
             live = {" ".join(key) for key in self._live}
         used = live | {key for key, (_g, name) in present.items() if name in names}
-        due = self._ageing.due(present, used, minimum)
+        due = (
+            self._ageing.due(present, used, minimum)
+            if minimum is not None
+            else frozenset()
+        )
         for group in groups:
             gone = {present[key][1] for key in due if present[key][0] == group}
             self._drop(group, gone)
@@ -226,7 +232,7 @@ class Images:
 
         if names:
             LOG.info("removing unused images of %s: %s", group.name, sorted(names))
-        elif not self.neglected():
+        elif group not in self.neglected():
             return
         with self._lock:
             for name in names:
