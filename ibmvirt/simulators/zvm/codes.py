@@ -12,8 +12,8 @@
 
 """What SMAPI, CP and the tools refuse: return and reason codes, one table.
 
-``captured``: a recorded answer shows it; ``documented``: the Connector's code
-matches it; ``assumed``: worded here.
+``documented``: the Connector's code matches these codes, so the real system
+gives them. ``assumed``: no source was at hand.
 """
 
 from __future__ import annotations
@@ -34,51 +34,71 @@ class Refusal(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
+    """Codes, a text to be filled in, and where they are known from."""
+
     overall: int
     rc: int
     rs: int
     text: str
-    source: str
+    source: str = "documented"
+
+
+def _assumed(overall: int, rc: int, rs: int, text: str) -> Entry:
+    return Entry(overall, rc, rs, text, "assumed")
 
 
 TABLE = {
-    "no_user": Entry(8, 400, 4, "Image {user} is not defined", "documented"),
-    "exists": Entry(8, 400, 8, "Image {user} is already defined", "documented"),
-    "locked": Entry(8, 400, 12, "Image {user} is locked", "documented"),
-    "not_locked": Entry(8, 400, 24, "Image {user} is not locked", "documented"),
-    "already_on": Entry(8, 200, 8, "Image {user} is already active", "documented"),
-    "not_on": Entry(8, 200, 12, "Image {user} is not active", "documented"),
-    "no_disk": Entry(8, 208, 36, "Image {user} has no disk {vdev}", "documented"),
-    "disk_exists": Entry(8, 404, 4, "Image {user} has a device {vdev}", "assumed"),
-    "pool_full": Entry(8, 596, 3543, "Pool {pool} has no extent of {size}", "assumed"),
-    "no_pool": Entry(8, 596, 3522, "There is no pool {pool}", "assumed"),
-    "no_profile": Entry(8, 436, 4, "The profile {profile} is not there", "documented"),
-    "no_vswitch": Entry(8, 212, 40, "The vswitch {name} does not exist", "documented"),
-    "vswitch_exists": Entry(8, 212, 36, "The vswitch {name} exists", "documented"),
-    "vlan_unaware": Entry(
-        8, 396, 2846, "The vswitch {name} is not VLAN aware", "documented"
-    ),
+    # The directory.
+    "no_user": Entry(8, 400, 4, "Image {user} is not defined"),
+    "exists": Entry(8, 400, 8, "Image {user} is already defined"),
+    "locked": Entry(8, 400, 12, "Image {user} is locked"),
+    "not_locked": Entry(8, 400, 24, "Image {user} is not locked"),
+    "no_profile": Entry(8, 436, 4, "The profile {profile} is not there"),
+    "bad_entry": _assumed(8, 596, 3213, "The directory entry is wrong: {why}"),
+    "no_statement": _assumed(8, 596, 3220, "{user} has no statement {text}"),
+    # Log-on and log-off.
+    "already_on": Entry(8, 200, 8, "Image {user} is already active"),
+    "not_on": Entry(8, 200, 12, "Image {user} is not active"),
+    "no_console": Entry(8, 8, 8, "Image {user} spools no console"),
+    # Minidisks.
+    "no_disk": Entry(8, 208, 36, "Image {user} has no disk {vdev}"),
+    "disk_exists": _assumed(8, 404, 4, "Image {user} has a device {vdev}"),
+    "wrong_type": _assumed(8, 596, 3522, "Pool {pool} has no {type} disks"),
+    "bad_size": _assumed(24, 13, 0, "The size {size} is not valid"),
+    "pool_full": _assumed(8, 596, 3543, "Pool {pool} has no extent of {size}"),
+    "no_pool": _assumed(8, 596, 3522, "There is no pool {pool}"),
+    # Vswitches and adapters.
+    "no_vswitch": Entry(8, 212, 40, "The vswitch {name} does not exist"),
+    "vswitch_exists": Entry(8, 212, 36, "The vswitch {name} exists"),
+    "vlan_unaware": Entry(8, 396, 2846, "The vswitch {name} is not VLAN aware"),
+    "bad_vlan": Entry(8, 396, 2838, "The VLAN id {vlan} is not valid"),
     "not_granted": Entry(
-        8, 396, 6011, "User {user} is not authorized for vswitch {name}", "assumed"
+        8, 396, 6011, "User {user} is not authorized for vswitch {name}"
     ),
-    "no_nic": Entry(8, 404, 8, "Image {user} has no adapter {vdev}", "documented"),
-    "nic_exists": Entry(8, 404, 4, "Image {user} has a device {vdev}", "documented"),
-    "no_console": Entry(8, 8, 8, "Image {user} spools no console", "documented"),
-    "not_ssi": Entry(8, 4, 3008, "The system is in no SSI cluster", "documented"),
-    "bad_size": Entry(24, 13, 0, "The size {size} is not valid", "assumed"),
-    "unknown_api": Entry(24, 11, 0, "The API {name} is not known here", "assumed"),
-    "bad_argument": Entry(24, 13, 0, "The argument {name} is missing", "assumed"),
-    "bad_definition": Entry(24, 13, 0, "The argument {text} is not valid", "assumed"),
-    "no_statement": Entry(8, 3002, 0, "{user} has no statement {text}", "assumed"),
-    "device_exists": Entry(8, 404, 4, "Image {user} has a device {vdev}", "documented"),
-    "no_device": Entry(8, 404, 8, "Image {user} has no device {vdev}", "documented"),
-    "no_real_device": Entry(8, 204, 8, "The device {real} is not there", "assumed"),
-    "device_taken": Entry(8, 204, 4, "The device {real} is {owner}'s", "assumed"),
-    "no_osa": Entry(4, 4, 0, "The system has no OSA device", "documented"),
-    "cannot_relocate": Entry(
-        8, 8, 3000, "{code} {why}\nDetails: {code} {why}", "assumed"
-    ),
-    "iucv_down": Entry(8, 4, 1, "Return code 4, Reason code 111.", "documented"),
+    "no_nic": Entry(8, 404, 8, "Image {user} has no adapter {vdev}"),
+    "nic_exists": Entry(8, 404, 4, "Image {user} has a device {vdev}"),
+    "not_coupled": Entry(8, 212, 32, "Adapter {vdev} of {user} is not connected"),
+    "no_active_nic": Entry(8, 204, 8, "{user} has no active adapter {vdev}"),
+    "active_nic_exists": Entry(8, 204, 4, "{user} has an active device {vdev}"),
+    "already_connected": Entry(8, 204, 20, "Adapter {vdev} is connected"),
+    "not_connected": Entry(8, 204, 48, "Adapter {vdev} is not connected"),
+    "mac_in_use": _assumed(8, 404, 8, "MACID {mac} is {user}'s"),
+    # Real devices.
+    "device_exists": Entry(8, 404, 4, "Image {user} has a device {vdev}"),
+    "no_device": Entry(8, 404, 8, "Image {user} has no device {vdev}"),
+    "no_active_device": Entry(8, 204, 8, "{user} has no active device {vdev}"),
+    "active_device_exists": Entry(8, 204, 4, "{user} has an active device {vdev}"),
+    "no_real_device": Entry(8, 204, 8, "The device {real} is not there"),
+    "device_taken": Entry(8, 204, 4, "The device {real} is {owner}'s"),
+    "no_osa": Entry(8, 4, 4, "The system has no OSA device"),
+    # The system.
+    "not_ssi": Entry(8, 4, 3008, "The system is in no SSI cluster"),
+    "cannot_relocate": Entry(8, 8, 3000, "{code} {why}\nDetails: {code} {why}"),
+    # smcli itself.
+    "unknown_api": _assumed(24, 11, 0, "The API {name} is not known here"),
+    "unknown_argument": _assumed(24, 13, 0, "The argument {name} is not known here"),
+    "no_argument": _assumed(24, 13, 0, "The argument {name} is missing"),
+    "bad_argument": _assumed(24, 13, 0, "The argument {name} is not valid"),
 }
 
 

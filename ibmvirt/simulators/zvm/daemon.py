@@ -17,7 +17,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import logging
 import pathlib
+import select
 import socket
 import socketserver
 import threading
@@ -28,6 +30,7 @@ from ibmvirt.simulators.zvm import model, wire
 from ibmvirt.simulators.zvm.codes import Refusal
 from ibmvirt.simulators.zvm.commands import base
 
+LOG = logging.getLogger(__name__)
 # The Connector's own userid on every member.
 CONNECTOR = "ZCCUSER"
 
@@ -70,44 +73,54 @@ class Daemon:
         self._thread.join()
 
     def answer(self, connection: socket.socket) -> None:
+        """One frame: a command, or a question of the launcher."""
         frame = wire.read_all(connection)
         if frame[:1] == b"C":
-            words = frame[1:].decode(errors="surrogateescape").split("\0")
             try:
-                result = self._command(words[0], words[1], words[2:])
+                result = self._command(wire.command_of(frame))
             except calls.Broken:
                 return
             out = result.out.encode(errors="surrogateescape")
             head = f"{result.rc} {len(out)}\n".encode()
-            connection.sendall(head + out + result.err.encode())
+            error = result.err.encode(errors="surrogateescape")
+            connection.sendall(head + out + error)
         elif frame[:1] == b"J":
-            answer = self._question(json.loads(frame[1:]))
+            answer = self._question(json.loads(frame[1:]), connection)
             connection.sendall(json.dumps(answer).encode())
+
+    def forget(self, member: str) -> None:
+        """A member's Connector is gone: its calls will never end."""
+        with self._lock:
+            gone = [n for n, (_call, where) in self._open.items() if where == member]
+            ended = [self._open.pop(number)[0] for number in gone]
+        for call in ended:
+            call.answered(0, 0, "drop")
 
     # -- commands -------------------------------------------------------------
 
-    def _command(self, member: str, cwd: str, argv: list[str]) -> base.Result:
+    def _command(self, command: wire.Command) -> base.Result:
+        argv = command.words
         words = argv[1:] if argv[0] == "sudo" else argv
         name = words[0].rsplit("/", 1)[-1] if words else ""
         api = words[1] if name == "smcli" and len(words) > 1 else ""
         user = _user_of(name, words)
         call = self.zvm.instruments.call(
             layer="command",
-            system=member,
+            system=command.member,
             verb=name,
             key=_key(name, api, words),
             api=api or name,
             user=user,
             target=user,
-            memento=self._memento(member, user),
+            memento=self._memento(command.member, user),
             argv=words,
         )
-        caller = base.Caller(member, CONNECTOR, cwd)
+        caller = base.Caller(command.member, CONNECTOR, command.cwd, command.stdin)
         try:
             call.before()
-            with self.zvm.world.transaction():
-                result = base.run(self.zvm, caller, words)
-            call.committed()
+            result = self._run(caller, words)
+            if result.rc == 0:
+                call.committed()
             call.after()
         except calls.Refused as refused:
             effect = refused.effect
@@ -123,8 +136,19 @@ class Daemon:
             call.answered(0, 0, broken.how)
             raise
         call.record["rc"] = result.rc
+        if result.unknown is not None:
+            call.record["unknown"] = result.unknown
         call.answered(0 if result.rc == 0 else 1, len(result.out))
         return result
+
+    def _run(self, caller: base.Caller, words: list[str]) -> base.Result:
+        try:
+            return base.run(self.zvm, caller, words)
+        except Exception as error:
+            # A defect of the simulator: loud here and there, and it goes on.
+            LOG.exception("%s failed", words)
+            text = f"the simulator failed: {type(error).__name__}: {error}\n"
+            return base.Result(125, text, text)
 
     def _memento(self, member: str, user: str | None) -> str | None:
         """The memento of the REST call that a command belongs to."""
@@ -141,10 +165,15 @@ class Daemon:
 
     # -- questions --------------------------------------------------------------
 
-    def _question(self, question: dict[str, typing.Any]) -> dict[str, typing.Any]:
+    def _question(
+        self, question: dict[str, typing.Any], connection: socket.socket
+    ) -> dict[str, typing.Any]:
         kind = question["kind"]
         if kind == "sleep":
-            self.zvm.instruments.clock.sleep(float(question["seconds"]))
+            # A Connector that was killed meanwhile needs no answer.
+            self.zvm.instruments.clock.sleep(
+                float(question["seconds"]), lambda: _hung_up(connection)
+            )
             return {}
         if kind == "begin":
             return self._begin(question)
@@ -156,6 +185,7 @@ class Daemon:
             system=question["member"],
             verb=question["verb"],
             key=question["key"],
+            expired=False,
             target=question["user"],
             user=question["user"],
             api=question["key"],
@@ -171,19 +201,25 @@ class Daemon:
             return self._over(number, {"refuse": refused.effect})
         except calls.Broken as broken:
             return self._over(number, {"break": broken.how})
-        return {"number": number}
+        return {"number": number, "expired": bool(call.record.get("expired"))}
 
     def _over(
         self, number: int, answer: dict[str, typing.Any]
     ) -> dict[str, typing.Any]:
-        with self._lock:
-            call, _member = self._open.pop(number)
-        call.answered(0, 0, answer.get("break", "answered"))
+        call = self._close(number)
+        if call is not None:
+            call.answered(0, 0, answer.get("break", "answered"))
         return answer
 
-    def _end(self, question: dict[str, typing.Any]) -> dict[str, typing.Any]:
+    def _close(self, number: int) -> calls.Call | None:
+        """A call that is under way; None once its Connector was killed."""
         with self._lock:
-            call, _member = self._open.pop(question["number"])
+            return self._open.pop(number, (None, ""))[0]
+
+    def _end(self, question: dict[str, typing.Any]) -> dict[str, typing.Any]:
+        call = self._close(question["number"])
+        if call is None:
+            return {}
         call.committed()
         answer: dict[str, typing.Any] = {}
         try:
@@ -198,15 +234,36 @@ class Daemon:
         return answer
 
 
+def _hung_up(connection: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(connection, 0)
+    return any(events & select.POLLHUP for _fd, events in poll.poll(0))
+
+
+def expire_token(_effect: calls.Effect, call: calls.Call) -> None:
+    """Let a REST call come with a token that is over (an effect of rules)."""
+    if call.record["layer"] != "rest":
+        raise ValueError("only a call of the layer rest has a token")
+    call.record["expired"] = True
+
+
+_OF_USERS = {
+    "iucvclnt", "unpackdiskimage", "creatediskimage", "linkdiskandbringonline",
+    "offlinediskanddetach",
+}  # fmt: skip
+
+
 def _user_of(name: str, words: list[str]) -> str | None:
     if name == "smcli" and "-T" in words[:-1]:
         return words[words.index("-T") + 1].upper()
-    if name in ("iucvclnt", "unpackdiskimage", "creatediskimage") and len(words) > 1:
+    if name in _OF_USERS and len(words) > 1:
         return words[1].upper()
     if name == "vmcp":
-        text = " ".join(words[1:]).split()
-        if len(text) > 1 and text[0].lower() in ("q", "query"):
-            return text[-1].upper()
+        text = " ".join(words[1:]).upper().split()
+        if len(text) > 1 and text[0] in ("Q", "QUERY"):
+            return text[-1]
+        if text[:1] == ["TRANSFER"] and "TO" in text[:-1]:
+            return text[text.index("TO") + 1]
     return None
 
 

@@ -20,34 +20,60 @@ import typing
 
 from ibmvirt.simulators.zvm import guest, model
 
+Fields = dict[str, typing.Any]
+
 
 def register(zvm: model.Zvm) -> None:
     """Offer the actions of ``POST /sim/world`` and the checks of verify."""
 
-    def fcp_path(fields: dict[str, typing.Any]) -> None:
-        number = model.vdev_of(str(fields["device"]))
-        device = zvm.devices[number]
-        if device.kind != "fcp":
+    def device_of(fields: Fields) -> model.RealDevice:
+        """An FCP device by its number, of the member that is named or the first."""
+        number = str(fields["device"]).upper().zfill(4)
+        member = str(fields.get("member", zvm.members[0])).upper()
+        found = zvm.devices[f"{member}/{number}"]
+        if found.kind != "fcp":
             raise ValueError(f"device: {number} is no FCP device")
+        return typing.cast(model.RealDevice, found)
+
+    def fcp_path(fields: Fields) -> None:
+        device = device_of(fields)
         if not isinstance(fields.get("lost"), bool):
             raise ValueError("lost: must be true or false")
-        zvm.devices[number] = device.changed(offline=fields["lost"])
+        zvm.put_device(device.changed(offline=fields["lost"]))
 
-    def pool_full(fields: dict[str, typing.Any]) -> None:
+    def pool_full(fields: Fields) -> None:
         pool = zvm.pools[str(fields["pool"]).upper()]
-        used = zvm.used(pool.name)
-        end = max((disk.start + disk.size for disk in used), default=1)
-        zvm.pools[pool.name] = dataclasses.replace(pool, size=end)
+        volumes = tuple(
+            dataclasses.replace(
+                volume,
+                size=max(
+                    (d.start + d.size for d in zvm.used(pool.name, volume.name)),
+                    default=1,
+                ),
+            )
+            for volume in pool.volumes
+        )
+        zvm.pools[pool.name] = dataclasses.replace(pool, volumes=volumes)
 
-    def log_off(fields: dict[str, typing.Any]) -> None:
+    def log_off(fields: Fields) -> None:
         user = zvm.users[str(fields["user"]).upper()]
         if not user.on:
             raise ValueError(f"user: {user.name} is not logged on")
         guest.log_off(zvm, user, "HCPGSP2627I The virtual machine is forced off")
 
-    zvm.world.action("fcp_path", fcp_path)
-    zvm.world.action("pool_full", pool_full)
-    zvm.world.action("log_off", log_off)
+    def log_on(fields: Fields) -> None:
+        user = zvm.users[str(fields["user"]).upper()]
+        member = str(fields.get("member", zvm.members[0])).upper()
+        if user.on:
+            raise ValueError(f"user: {user.name} is logged on")
+        if member not in zvm.members:
+            raise ValueError(f"member: must be one of {zvm.members}")
+        guest.log_on(zvm, user, member)
+
+    for action in (
+        fcp_path, pool_full, log_on, log_off,
+    ):  # fmt: skip
+        zvm.world.action(action.__name__, action)
     zvm.world.check(lambda: faults(zvm))
 
 
@@ -56,7 +82,8 @@ def faults(zvm: model.Zvm) -> list[str]:
     found = []
     for pool in zvm.pools.values():
         for one, next_one in itertools.pairwise(zvm.used(pool.name)):
-            if one.start + one.size > next_one.start:
+            same = one.volume == next_one.volume
+            if same and one.start + one.size > next_one.start:
                 found.append(
                     f"{pool.name}: {one.owner} {one.vdev} and "
                     f"{next_one.owner} {next_one.vdev} overlap"
@@ -72,6 +99,8 @@ def faults(zvm: model.Zvm) -> list[str]:
         owner = zvm.users.get(device.owner)
         if device.owner and (owner is None or not owner.on):
             found.append(f"{device.number} belongs to {device.owner}, who is not on")
+    for link in zvm.links.values():
+        found.append(f"{link.owner} {link.vdev} is still linked as {link.node}")
     for file in zvm.spool.values():
         if file.queue not in zvm.users:
             found.append(f"spool file {file.number} of {file.queue}, who is not there")

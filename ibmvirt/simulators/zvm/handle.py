@@ -34,6 +34,18 @@ class ZVMSimulator(handle.Simulator):
     def connector_url(self) -> str:
         return str(self.members[0]["connector_url"])
 
+    @property
+    def certificate(self) -> str | None:
+        """The file to trust, with ``--tls``."""
+        found: str | None = self.ready["certificate"]
+        return found
+
+    @property
+    def token_path(self) -> str | None:
+        """The first member's token file, with ``--auth``."""
+        found: str | None = self.members[0]["token_path"]
+        return found
+
     def restart_connector(self, member: str = "ZVMSIM1") -> None:
         """Kill a member's Connector and start it again."""
         self.admin("POST", f"members/{member}/restart", {})

@@ -14,15 +14,16 @@
 
 from __future__ import annotations
 
-import itertools
+import dataclasses
 import typing
 
 from ibmvirt.simulators.core import admin, http
-from ibmvirt.simulators.zvm import model
+from ibmvirt.simulators.zvm import luns, model, storage
 
 
 def add_routes(control: admin.Admin, zvm: model.Zvm) -> None:
     control.route("GET", "disks/([^/]+)/([^/]+)", lambda u, v, *_q: disk(zvm, u, v))
+    luns.add_routes(control, zvm)
     control.route("GET", "guests/([^/]+)", lambda name, *_q: guest(zvm, name))
     control.route("GET", "guests/([^/]+)/drive", lambda name, *_q: drive(zvm, name))
     control.route("GET", "guests", lambda *_q: guests(zvm))
@@ -78,16 +79,25 @@ def guest(zvm: model.Zvm, name: str) -> dict[str, typing.Any]:
         "config_drive": bool(seen.get("config_drive")),
         "cpus": seen.get("cpus", []) if user.on else [],
         "online_memory_mib": seen.get("memory_mib", 0) if user.on else 0,
-        "volumes": seen.get("volumes", []),
+        "standby_memory_mib": seen.get("standby_mib", 0) if user.on else 0,
+        "volumes": storage.seen_by(zvm, user),
         "ephemeral": seen.get("ephemeral", []),
-        "devices": sorted(
-            d.number for d in zvm.devices.values() if d.owner == user.name
-        ),
+        "mounts": seen.get("mounts", []),
+        "devices": sorted(device.number for device in zvm.dedicated(user)),
         "adapters": _adapters(zvm, user),
+        "active_adapters": [dataclasses.asdict(nic) for nic in user.active_nics],
         "storage": [
-            {"vdev": d.vdev, "type": d.type, "size": d.size, "pool": d.pool}
-            for d in zvm.disks.values()
-            if d.owner == user.name
+            {
+                "vdev": disk.vdev,
+                "type": disk.type,
+                "size": disk.size,
+                "pool": disk.pool,
+                "volume": disk.volume,
+                "written": bool(disk.blob),
+                "file_system": disk.file_system or None,
+            }
+            for disk in zvm.disks.values()
+            if disk.owner == user.name
         ],
         "reader": [f"{f.name}.{f.type} {f.spool_class}" for f in zvm.reader(user.name)],
         "entry": list(user.entry),
@@ -96,22 +106,17 @@ def guest(zvm: model.Zvm, name: str) -> dict[str, typing.Any]:
 
 def _adapters(zvm: model.Zvm, user: model.User) -> list[dict[str, typing.Any]]:
     """Adapters by their NICDEF statements; coupled ones have a vswitch."""
-    found: dict[str, dict[str, typing.Any]] = {}
-    for line in user.entry:
-        words = line.split()
-        if words[:1] != ["NICDEF"]:
-            continue
-        nic = found.setdefault(
-            words[1],
-            {"id": f"{user.name}/{words[1]}", "vdev": words[1], "mac": "", "vlan": 0,
-             "switch": "", "granted": False},
-        )  # fmt: skip
-        pairs = dict(itertools.pairwise(words[2:]))
-        if "MACID" in pairs:
-            nic["mac"] = f"020000{pairs['MACID']}"
-        if "SYSTEM" in pairs:
-            nic["switch"] = pairs["SYSTEM"]
-            nic["vlan"] = int(pairs.get("VLAN", 0))
-            switch = zvm.vswitches.get(nic["switch"])
-            nic["granted"] = switch is not None and user.name in dict(switch.grants)
-    return list(found.values())
+    found = []
+    for nic in model.nics_of(user):
+        switch = zvm.vswitches.get(nic.switch)
+        found.append(
+            {
+                "id": f"{user.name}/{nic.vdev}",
+                "vdev": nic.vdev,
+                "mac": nic.mac,
+                "vlan": nic.vlan,
+                "switch": nic.switch,
+                "granted": switch is not None and user.name in dict(switch.grants),
+            }
+        )
+    return found

@@ -19,9 +19,13 @@ Run as a process of its own, without root. What has to be bent for that is in
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import pathlib
+import socket
 import socketserver
+import ssl
+import struct
 import sys
 import threading
 import typing
@@ -30,16 +34,28 @@ import wsgiref.simple_server
 from ibmvirt.simulators.core import process
 from ibmvirt.simulators.zvm import bends, middleware
 
+# A client that stops in the middle of a request does not hold a thread for ever.
+_TIMEOUT = 120
+
 
 class _Server(socketserver.ThreadingMixIn, wsgiref.simple_server.WSGIServer):
     daemon_threads = True
     request_queue_size = 64
+
+    def server_bind(self) -> None:
+        """Without asking a name server for the name of the address."""
+        socketserver.TCPServer.server_bind(self)
+        host, port = self.server_address[:2]
+        self.server_name, self.server_port = str(host), port
+        self.setup_environ()
 
     def handle_error(self, request: typing.Any, client_address: typing.Any) -> None:
         """A broken connection is a fault that was asked for."""
 
 
 class _Handler(wsgiref.simple_server.WSGIRequestHandler):
+    timeout = _TIMEOUT
+
     def log_message(self, format: str, *args: typing.Any) -> None:
         """The Connector writes its own log."""
 
@@ -48,7 +64,10 @@ class _Handler(wsgiref.simple_server.WSGIRequestHandler):
 
     def handle(self) -> None:
         """As the base class, but a Broken call ends the connection at once."""
-        self.raw_requestline = self.rfile.readline(65537)
+        try:
+            self.raw_requestline = self.rfile.readline(65537)
+        except (OSError, ssl.SSLError):
+            return
         if not self.parse_request():
             return
         source: typing.Any = self.rfile
@@ -67,10 +86,36 @@ class _ServerHandler(wsgiref.simple_server.ServerHandler):
             self.setup_environ()
             self.result = application(self.environ, self.start_response)
             self.finish_response()
-        except middleware.Broken:
-            self.request_handler.connection.close()
-        except (ConnectionError, BrokenPipeError):
+        except middleware.Broken as broken:
+            with contextlib.suppress(OSError):
+                self._break(broken.how)
+        except OSError:
             return
+
+    def _break(self, how: str) -> None:
+        connection = self.request_handler.connection
+        if how == "truncate":
+            head = b"HTTP/1.0 200 OK\r\nContent-Length: 4096\r\n\r\n{"
+            self.request_handler.wfile.write(head)
+            self.request_handler.wfile.flush()
+        elif how == "reset":
+            # Linger of zero makes close() send RST instead of FIN.
+            connection.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
+        connection.close()
+
+
+def _start_server() -> None:
+    """The real sdkserver, on a port that the system chooses."""
+    from zvmsdk import config, sdkserver
+
+    config.CONF.sdkserver.bind_port = 0
+    server = sdkserver.SDKServer()
+    server.setup()
+    # The web application finds it by the configuration.
+    config.CONF.sdkserver.bind_port = server.server_socket.getsockname()[1]
+    threading.Thread(target=server.run, daemon=True).start()
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -80,6 +125,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--member", required=True)
     parser.add_argument("--listen", required=True)
     parser.add_argument("--ready", required=True, type=pathlib.Path)
+    parser.add_argument("--certificate", type=pathlib.Path)
+    parser.add_argument("--key", type=pathlib.Path)
     arguments = parser.parse_args(argv)
     process.die_with_parent()
     os.chdir(arguments.home)
@@ -91,19 +138,27 @@ def main(argv: list[str] | None = None) -> int:
 
     log.setup_log()
     bends.apply(arguments.socket, arguments.home)
-    from zvmsdk import sdkserver
+    _start_server()
     from zvmsdk.sdkwsgi import deploy
 
-    server = sdkserver.SDKServer()
-    server.setup()
-    threading.Thread(target=server.run, daemon=True).start()
     application = middleware.Middleware(
         deploy.init_application(), arguments.socket, arguments.member
     )
     host, _, port = arguments.listen.rpartition(":")
     web = _Server((host, int(port)), _Handler)
+    scheme = "http"
+    if arguments.certificate:
+        scheme = "https"
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(arguments.certificate, arguments.key)
+        # The handshake is the business of the connection's own thread.
+        web.socket = context.wrap_socket(
+            web.socket, server_side=True, do_handshake_on_connect=False
+        )
     web.set_app(application)
-    arguments.ready.write_text(f"http://{host}:{web.server_port}")
+    partial = arguments.ready.with_suffix(".part")
+    partial.write_text(f"{scheme}://{host}:{web.server_port}")
+    partial.replace(arguments.ready)
     web.serve_forever(poll_interval=0.05)
     return 0
 

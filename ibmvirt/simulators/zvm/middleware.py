@@ -24,6 +24,7 @@ import typing
 from ibmvirt.simulators.zvm import wire
 
 Environ = dict[str, typing.Any]
+Headers = list[tuple[str, str]]
 StartResponse = collections.abc.Callable[..., typing.Any]
 Application = collections.abc.Callable[
     [Environ, StartResponse], collections.abc.Iterable[bytes]
@@ -31,7 +32,11 @@ Application = collections.abc.Callable[
 
 
 class Broken(Exception):
-    """The connection shall end without an answer."""
+    """The connection ends: ``how`` is reset, drop or truncate."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__(how)
+        self.how = how
 
 
 class Middleware:
@@ -45,7 +50,12 @@ class Middleware:
     def __call__(
         self, environ: Environ, start_response: StartResponse
     ) -> collections.abc.Iterable[bytes]:
-        length = int(environ.get("CONTENT_LENGTH") or 0)
+        text = environ.get("CONTENT_LENGTH") or "0"
+        if not (text.isascii() and text.isdigit()):
+            # As a web server refuses it before the Connector sees it.
+            start_response("400 Bad Request", [("Content-Length", "0")])
+            return []
+        length = int(text)
         octets = "octet-stream" in environ.get("CONTENT_TYPE", "")
         body = b"" if octets else environ["wsgi.input"].read(length)
         if not octets:
@@ -65,28 +75,42 @@ class Middleware:
         )
         if "number" not in begun:
             return self._enact(begun, start_response)
-        answer: list[tuple[str, list[tuple[str, str]]]] = []
-
-        def keep(
-            status: str, headers: list[tuple[str, str]], _error: typing.Any = None
-        ) -> None:
-            answer.append((status, headers))
-
-        content = b"".join(self._application(environ, keep))
-        status, headers = answer[-1]
-        ended = wire.ask(
-            self._socket,
-            {
-                "kind": "end",
-                "number": begun["number"],
-                "status": int(status.split()[0]),
-                "sent": len(content),
-            },
-        )
+        if begun["expired"]:
+            environ["HTTP_X_AUTH_TOKEN"] = "expired"
+        status, content = "500 Internal Server Error", b""
+        headers: Headers = []
+        try:
+            status, headers, content = self._call(environ)
+        finally:
+            ended = wire.ask(
+                self._socket,
+                {
+                    "kind": "end",
+                    "number": begun["number"],
+                    "status": int(status.split()[0]),
+                    "sent": len(content),
+                },
+            )
         if ended:
             return self._enact(ended, start_response)
         start_response(status, headers)
         return [content]
+
+    def _call(self, environ: Environ) -> tuple[str, Headers, bytes]:
+        """The application's whole answer: a rule may still put one in its place."""
+        answer: list[tuple[str, Headers]] = []
+
+        def keep(status: str, headers: Headers, _error: typing.Any = None) -> None:
+            answer.append((status, headers))
+
+        pieces = self._application(environ, keep)
+        try:
+            content = b"".join(pieces)
+        finally:
+            close = getattr(pieces, "close", None)
+            if close is not None:
+                close()
+        return *answer[-1], content
 
     @staticmethod
     def _enact(

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A z/VM with a memory: users, minidisks, spool, vswitches, pools.
+"""A z/VM with a memory: users, minidisks, spool, vswitches, pools, devices.
 
 Values are immutable and replaced, as the core's world wants it.
 """
@@ -18,21 +18,36 @@ Values are immutable and replaced, as the core's world wants it.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import re
 import typing
 
 from ibmvirt.simulators.core import blobs, calls, world
+from ibmvirt.simulators.zvm import imagefile
 from ibmvirt.simulators.zvm.codes import refuse
 
-# Bytes of a 3390 cylinder and of an FBA block (zvmsdk constants).
-CYLINDER = 737_280
-BLOCK = 512
+# The first three bytes of every address: VMLAN MACPREFIX of this system.
+MAC_PREFIX = "020000"
+
+
+@dataclasses.dataclass(frozen=True)
+class Nic:
+    """A virtual adapter; ``switch`` is '' while it is not coupled."""
+
+    vdev: str
+    mac: str
+    switch: str = ""
+    vlan: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class User:
-    """A directory entry and what the user does. ``member``: where it runs."""
+    """A directory entry and what the user does. ``member``: where it runs.
+
+    ``active_nics`` are the adapters of a running user: those of its entry at
+    log-on, and what was changed since.
+    """
 
     name: str
     entry: tuple[str, ...]
@@ -40,15 +55,26 @@ class User:
     paused: bool = False
     locked: bool = False
     member: str = ""
-    active_nics: tuple[tuple[str, str], ...] = ()
+    active_nics: tuple[Nic, ...] = ()
 
     def changed(self, **values: typing.Any) -> User:
         return dataclasses.replace(self, **values)
 
+    def statements(self, *words: str) -> list[list[str]]:
+        """The words of every statement that begins with these."""
+        wanted = list(words)
+        lines = (line.split() for line in self.entry)
+        return [line for line in lines if line[: len(wanted)] == wanted]
+
 
 @dataclasses.dataclass(frozen=True)
 class Minidisk:
-    """``size`` in cylinders (3390) or blocks (9336); ``blob`` is its content."""
+    """``start`` and ``size`` in cylinders (3390) or blocks (9336).
+
+    ``blob`` is its content; ``low_level`` is cdl or gpt once it is formatted or
+    has a partition table, ``file_system`` what its partition holds. ``system``
+    is the os_version of the image that it was written from.
+    """
 
     owner: str
     vdev: str
@@ -56,7 +82,29 @@ class Minidisk:
     start: int
     size: int
     pool: str
+    volume: str = "VOL001"
     blob: str = ""
+    low_level: str = ""
+    partitions: int = 0
+    file_system: str = ""
+    system: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"{self.owner}/{self.vdev}"
+
+    def changed(self, **values: typing.Any) -> Minidisk:
+        return dataclasses.replace(self, **values)
+
+
+@dataclasses.dataclass(frozen=True)
+class Link:
+    """A minidisk that the Connector's Linux has online, as a DASD node."""
+
+    member: str
+    node: str
+    owner: str
+    vdev: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,12 +128,16 @@ class Vswitch:
     name: str
     vlan_aware: bool = True
     grants: tuple[tuple[str, str], ...] = ()
+    rdevs: tuple[str, ...] = ()
+    # Other settings as they are queried, name and value.
+    settings: tuple[tuple[str, str], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class RealDevice:
-    """An FCP device or an OSA; ``owner`` has it as ``vdev``."""
+    """An FCP device or an OSA of a member; ``owner`` has it as ``vdev``."""
 
+    member: str
     number: str
     kind: str
     chpid: str
@@ -95,8 +147,20 @@ class RealDevice:
     vdev: str = ""
     offline: bool = False
 
+    @property
+    def key(self) -> str:
+        return f"{self.member}/{self.number}"
+
     def changed(self, **values: typing.Any) -> RealDevice:
         return dataclasses.replace(self, **values)
+
+
+@dataclasses.dataclass(frozen=True)
+class Volume:
+    """A DASD volume of a pool; ``size`` in the pool's units."""
+
+    name: str
+    size: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +169,7 @@ class Pool:
 
     name: str
     type: str
-    size: int
+    volumes: tuple[Volume, ...]
 
     @property
     def device(self) -> str:
@@ -113,7 +177,16 @@ class Pool:
 
     @property
     def unit(self) -> int:
-        return CYLINDER if self.type == "ECKD" else BLOCK
+        return imagefile.CYLINDER if self.type == "ECKD" else imagefile.BLOCK
+
+
+@dataclasses.dataclass(frozen=True)
+class Host:
+    """What a member is: processors, storage, when it was started."""
+
+    processors: int = 8
+    memory_mib: int = 262_144
+    ipl: str = "01/09/26 11:00:00 EST"
 
 
 def _plain(value: typing.Any) -> typing.Any:
@@ -124,18 +197,26 @@ class Zvm:
     """The world of one SSI cluster, or of one system."""
 
     def __init__(
-        self, instruments: calls.Instruments, contents: blobs.Blobs, members: list[str]
+        self,
+        instruments: calls.Instruments,
+        contents: blobs.Blobs,
+        members: list[str],
+        host: Host | None = None,
     ) -> None:
         self.instruments = instruments
         self.blobs = contents
+        self.unpacker = imagefile.Unpacker(contents)
         self.members = members
+        self.host = host or Host()
         self.world = world.World()
         add = self.world.collection
         self.users = add("users", world.KEPT, _plain)
         self.disks = add("disks", world.KEPT, _plain)
+        self.links = add("links", world.KEPT, _plain)
         self.spool = add("spool", world.KEPT, _plain)
         self.vswitches = add("vswitches", world.KEPT, _plain)
         self.devices = add("devices", world.KEPT, _plain)
+        self.luns = add("luns", world.KEPT, _plain)
         self.pools = add("pools", world.KEPT, _plain)
         self.lists = add("name_lists", world.KEPT, list)
         self.guests = add("guests", world.LOG, dict)
@@ -161,6 +242,13 @@ class Zvm:
             raise refuse("locked", user=name)
         return found
 
+    def running(self, name: str, member: str) -> User:
+        """:raises Refusal: no such user, or it is not logged on at a member."""
+        found = self.user(name)
+        if not found.on or found.member != member:
+            raise refuse("not_on", user=found.name)
+        return found
+
     # -- disks ----------------------------------------------------------------
 
     def disk(self, user: str, vdev: str) -> Minidisk:
@@ -171,44 +259,72 @@ class Zvm:
         return typing.cast(Minidisk, found)
 
     def put_disk(self, disk: Minidisk) -> None:
-        self.disks[f"{disk.owner}/{disk.vdev}"] = disk
+        self.disks[disk.key] = disk
 
-    def used(self, pool: str) -> list[Minidisk]:
-        found = [disk for disk in self.disks.values() if disk.pool == pool]
-        return sorted(found, key=lambda disk: disk.start)
+    def used(self, pool: str, volume: str = "") -> list[Minidisk]:
+        """Minidisks of a pool, or of one volume, in the order of their place."""
+        found = [
+            disk
+            for disk in self.disks.values()
+            if disk.pool == pool and volume in ("", disk.volume)
+        ]
+        return sorted(found, key=lambda disk: (disk.volume, disk.start))
 
-    def allocate(self, pool: Pool, size: int) -> int:
-        """The start of a free extent.
+    def free(self, pool: Pool) -> list[tuple[str, int, int]]:
+        """Free extents of a pool: volume, start, size. 0 is the volume's label."""
+        found = []
+        for volume in pool.volumes:
+            start = 1
+            for disk in self.used(pool.name, volume.name):
+                if disk.start > start:
+                    found.append((volume.name, start, disk.start - start))
+                start = disk.start + disk.size
+            if start < volume.size:
+                found.append((volume.name, start, volume.size - start))
+        return found
+
+    def allocate(self, pool: Pool, size: int) -> tuple[str, int]:
+        """Volume and start of a free extent.
 
         :raises Refusal: the pool has none of that size.
         """
-        start = 1
-        for disk in self.used(pool.name):
-            if disk.start - start >= size:
-                return start
-            start = disk.start + disk.size
-        if start + size > pool.size:
-            raise refuse("pool_full", pool=pool.name, size=size)
-        return start
+        for volume, start, free in self.free(pool):
+            if free >= size:
+                return volume, start
+        raise refuse("pool_full", pool=pool.name, size=size)
 
     # -- devices --------------------------------------------------------------
 
-    def real_devices(self, kind: str) -> list[RealDevice]:
-        """In the order of their numbers."""
-        found = [device for device in self.devices.values() if device.kind == kind]
+    def real_devices(self, member: str, kind: str) -> list[RealDevice]:
+        """Of a member, in the order of their numbers."""
+        found = [
+            device
+            for device in self.devices.values()
+            if device.kind == kind and device.member == member
+        ]
         return sorted(found, key=lambda device: device.number)
 
-    # -- spool ------------------------------------------------------------------
+    def dedicated(self, user: User) -> list[RealDevice]:
+        """Real devices that a running user has."""
+        return [d for d in self.devices.values() if d.owner == user.name]
+
+    def put_device(self, device: RealDevice) -> None:
+        self.devices[device.key] = device
+
+    # -- spool ----------------------------------------------------------------
 
     def next_spool(self) -> str:
+        """A number that no spool file has."""
         number = int(self.counters.get("spool", 0)) % 9999 + 1
+        while f"{number:04d}" in self.spool:
+            number = number % 9999 + 1
         self.counters["spool"] = number
         return f"{number:04d}"
 
     def reader(self, user: str) -> list[SpoolFile]:
         return [f for f in self.spool.values() if f.queue == user.upper()]
 
-    # -- console ------------------------------------------------------------------
+    # -- console --------------------------------------------------------------
 
     def say(self, user: str, text: str) -> None:
         """Write lines on a guest's console."""
@@ -216,14 +332,41 @@ class Zvm:
 
 
 def vdev_of(text: str) -> str:
-    """A virtual device number: four hexadecimal digits, upper case."""
-    return text.strip().upper().zfill(4)
+    """A virtual device number: four hexadecimal digits, upper case.
+
+    :raises Refusal: it is none.
+    """
+    found = text.strip().upper().zfill(4)
+    if re.fullmatch("[0-9A-F]{4}", found) is None:
+        raise refuse("bad_argument", name=text)
+    return found
+
+
+def nics_of(user: User) -> list[Nic]:
+    """The adapters that a user's entry defines, by their numbers."""
+    found: dict[str, Nic] = {}
+    for words in user.statements("NICDEF"):
+        vdev = vdev_of(words[1])
+        nic = found.get(vdev) or Nic(vdev, f"{MAC_PREFIX}{int(vdev, 16):06X}")
+        pairs = dict(itertools.pairwise(word.upper() for word in words[2:]))
+        if "MACID" in pairs:
+            nic = dataclasses.replace(nic, mac=MAC_PREFIX + pairs["MACID"])
+        if "SYSTEM" in pairs:
+            vlan = pairs.get("VLAN", "0")
+            nic = dataclasses.replace(
+                nic, switch=pairs["SYSTEM"], vlan=int(vlan) if vlan.isdigit() else 0
+            )
+        found[vdev] = nic
+    return [found[vdev] for vdev in sorted(found)]
 
 
 def units(size: str, pool: Pool) -> int:
-    """Cylinders or blocks of 5g, 512m or a plain number."""
+    """Cylinders or blocks of 5g, 512m or a plain number.
+
+    :raises Refusal: it is no size.
+    """
     match = re.fullmatch(r"(\d+)([gGmM]?)", size.strip())
-    if match is None:
+    if match is None or not int(match.group(1)):
         raise refuse("bad_size", size=size)
     number, suffix = int(match.group(1)), match.group(2).lower()
     if not suffix:

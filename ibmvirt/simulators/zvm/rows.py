@@ -14,10 +14,14 @@
 
 from __future__ import annotations
 
+import collections.abc
 import contextlib
 import pathlib
 import sqlite3
 import typing
+import uuid
+
+from ibmvirt.simulators.zvm import generator
 
 # Tables whose rows are compared; images are a cache.
 TABLES = {
@@ -79,6 +83,38 @@ def restore(directory: pathlib.Path, was: dict[str, typing.Any]) -> None:
                             f"INSERT INTO {table} VALUES ({marks})",  # noqa: S608
                             row,
                         )
+
+
+def register(
+    directory: pathlib.Path, guests: collections.abc.Iterable[generator.Guest]
+) -> None:
+    """Let a Connector know guests that are there, as guest_register does."""
+    found = list(guests)
+    if not found:
+        return
+    rows = [
+        (
+            str(uuid.uuid5(uuid.NAMESPACE_DNS, guest.name)),
+            guest.name,
+            f"os_version={guest.os_version}",
+            "1" if guest.adapters else "0",
+            "",
+        )
+        for guest in found
+    ]
+    with (
+        contextlib.closing(_open(directory / "sdk_guest.sqlite")) as database,
+        database,
+    ):
+        database.executemany("INSERT OR IGNORE INTO guests VALUES (?,?,?,?,?)", rows)
+    nics = [
+        (guest.name, nic.vdev, nic.vswitch or None, None, None)
+        for guest in found
+        for nic in guest.adapters
+    ]
+    file = directory / "sdk_network.sqlite"
+    with contextlib.closing(_open(file)) as database, database:
+        database.executemany("INSERT OR IGNORE INTO switch VALUES (?,?,?,?,?)", nics)
 
 
 def _open(path: pathlib.Path) -> sqlite3.Connection:

@@ -12,42 +12,67 @@
 
 """How the Connector's processes talk to the daemon: one frame each way.
 
-A command is ``C`` and its words, separated by NUL; what the launcher and the
-middleware ask is ``J`` and JSON. The client closes its side after the frame.
+A command is ``C``, the number of its words, the words separated by NUL, and its
+standard input; what the launcher and the middleware ask is ``J`` and JSON. The
+client closes its side after the frame.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import socket
 import typing
 
 # The program that stands for sudo, vmcp and so on: as small as Python can be.
+# Of the Connector's tools fdisk alone reads its standard input.
 FRONTEND = """#!{python} -ISE
-import os, sys
+import sys
+from posix import getcwd, read, write, _exit
 from _socket import socket, AF_UNIX, SOCK_STREAM, SHUT_WR
-words = [os.path.basename(sys.argv[0]), *sys.argv[1:]]
+words = [sys.argv[0].rpartition("/")[2], *sys.argv[1:]]
+said = b""
+if any(word.endswith("fdisk") for word in words[:2]):
+    while piece := read(0, 65536):
+        said += piece
+frame = [{member!r}, getcwd(), *words]
+frame = b"C%d\\n" % len(frame) + b"\\0".join(
+    word.encode("utf-8", "surrogateescape") for word in frame) + b"\\0" + said
 s = socket(AF_UNIX, SOCK_STREAM)
 s.connect({path!r})
-frame = b"C" + b"\\0".join(
-    os.fsencode(w) for w in ({member!r}, os.getcwd(), *words))
 while frame:
     frame = frame[s.send(frame):]
 s.shutdown(SHUT_WR)
 answer = b""
-while True:
-    piece = s.recv(65536)
-    if not piece:
-        break
+while piece := s.recv(65536):
     answer += piece
 head, _, rest = answer.partition(b"\\n")
 if not head:
-    sys.exit(125)
+    _exit(125)
 code, size = head.split()
-os.write(1, rest[:int(size)])
-os.write(2, rest[int(size):])
-os._exit(int(code))
+for number, text in (1, rest[:int(size)]), (2, rest[int(size):]):
+    while text:
+        text = text[write(number, text):]
+_exit(int(code))
 """
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """A command line as the front-end sends it."""
+
+    member: str
+    cwd: str
+    words: list[str]
+    stdin: str
+
+
+def command_of(frame: bytes) -> Command:
+    """:raises ValueError: it is no frame of a command."""
+    head, _, rest = frame[1:].partition(b"\n")
+    *parts, stdin = rest.split(b"\0", int(head))
+    member, cwd, *words = (p.decode(errors="surrogateescape") for p in parts)
+    return Command(member, cwd, words, stdin.decode(errors="surrogateescape"))
 
 
 def read_all(connection: socket.socket) -> bytes:

@@ -10,47 +10,158 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What running guests' adapters are: addresses, networks, counters."""
+"""Network adapters: their statements, and those that a running user has."""
 
 from __future__ import annotations
 
-import itertools
+import dataclasses
 
 from ibmvirt.simulators.zvm import model
+from ibmvirt.simulators.zvm.codes import refuse
+from ibmvirt.simulators.zvm.commands import networks
 from ibmvirt.simulators.zvm.commands.base import Arguments, Caller, api
 
-# The first three bytes of every address: VMLAN MACPREFIX of this system.
-MAC_PREFIX = "020000"
+
+@api(
+    "Virtual_Network_Adapter_Create_Extended_DM",
+    "-T",
+    "image_device_number adapter_type mac_id devices",
+)
+def create(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
+    user = zvm.unlocked(args.user())
+    vdev = model.vdev_of(args.key("image_device_number"))
+    if user.statements("NICDEF", vdev):
+        raise refuse("nic_exists", user=user.name, vdev=vdev)
+    line = f"NICDEF {vdev} TYPE {args.key('adapter_type')}"
+    if "mac_id" in args.keys:
+        line += f" MACID {_mac_id(args.keys['mac_id'])}"
+    zvm.put(user.changed(entry=(*user.entry, line)))
+    return ""
 
 
-def adapters(zvm: model.Zvm, user: model.User) -> list[dict[str, str]]:
-    """vdev, switch and MAC address of each adapter of a user that is on."""
-    if not user.on:
-        return []
-    found: dict[str, dict[str, str]] = {}
-    for line in user.entry:
-        words = line.split()
-        if words[:1] != ["NICDEF"]:
-            continue
-        pairs = dict(itertools.pairwise(words[2:]))
-        nic = found.setdefault(words[1], {"vdev": words[1], "switch": "", "mac": ""})
-        if "MACID" in pairs:
-            nic["mac"] = MAC_PREFIX + pairs["MACID"]
-        if "SYSTEM" in pairs:
-            nic["switch"] = pairs["SYSTEM"]
-    for vdev, switch in user.active_nics:
-        nic = found.setdefault(vdev, {"vdev": vdev, "switch": "", "mac": ""})
-        nic["switch"] = switch
-    for nic in found.values():
-        nic["mac"] = nic["mac"] or f"{MAC_PREFIX}{int(nic['vdev'], 16):06X}"
-    return [found[vdev] for vdev in sorted(found)]
+def _mac_id(text: str) -> str:
+    try:
+        number = int(text, 16)
+    except ValueError:
+        number = -1
+    if len(text) != 6 or number < 0:
+        raise refuse("bad_argument", name=f"-k mac_id={text}")
+    return text.upper()
 
 
-@api("Virtual_Network_Adapter_Query_Extended")
+@api("Virtual_Network_Adapter_Delete_DM", "-T -v")
+def delete(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
+    user = zvm.unlocked(args.user())
+    vdev = model.vdev_of(args.flag("-v"))
+    prefix = f"NICDEF {vdev} "
+    kept = tuple(line for line in user.entry if not line.startswith(prefix))
+    if kept == user.entry:
+        raise refuse("no_nic", user=user.name, vdev=vdev)
+    zvm.put(user.changed(entry=kept))
+    return ""
+
+
+@api("Virtual_Network_Adapter_Disconnect_DM", "-T -v")
+def disconnect(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
+    user = zvm.unlocked(args.user())
+    vdev = model.vdev_of(args.flag("-v"))
+    found = user.statements("NICDEF", vdev)
+    if not found:
+        raise refuse("no_nic", user=user.name, vdev=vdev)
+    if not any("LAN" in words for words in found):
+        raise refuse("not_coupled", user=user.name, vdev=vdev)
+    prefix = f"NICDEF {vdev} "
+    kept = tuple(
+        line for line in user.entry if not (line.startswith(prefix) and " LAN " in line)
+    )
+    zvm.put(user.changed(entry=kept))
+    return ""
+
+
+# -- of a running user ----------------------------------------------------------
+
+
+def _put(zvm: model.Zvm, user: model.User, nics: dict[str, model.Nic]) -> None:
+    zvm.put(user.changed(active_nics=tuple(nics[vdev] for vdev in sorted(nics))))
+
+
+def _active(
+    zvm: model.Zvm, caller: Caller, args: Arguments, vdev: str
+) -> tuple[model.User, dict[str, model.Nic]]:
+    """A running user and its adapters, one of which has this number."""
+    user = zvm.running(args.user(), caller.member)
+    nics = {nic.vdev: nic for nic in user.active_nics}
+    if vdev not in nics:
+        raise refuse("no_active_nic", user=user.name, vdev=vdev)
+    return user, nics
+
+
+@api(
+    "Virtual_Network_Adapter_Create_Extended",
+    "-T",
+    "image_device_number adapter_type devices",
+)
+def create_active(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
+    """The address is that of the entry's statement, if it has one."""
+    user = zvm.running(args.user(), caller.member)
+    vdev = model.vdev_of(args.key("image_device_number"))
+    nics = {nic.vdev: nic for nic in user.active_nics}
+    if vdev in nics:
+        raise refuse("active_nic_exists", user=user.name, vdev=vdev)
+    defined = {nic.vdev: nic.mac for nic in model.nics_of(user)}
+    mac = defined.get(vdev, f"{model.MAC_PREFIX}{int(vdev, 16):06X}")
+    nics[vdev] = model.Nic(vdev, mac)
+    _put(zvm, user, nics)
+    return ""
+
+
+@api("Virtual_Network_Adapter_Delete", "-T -v")
+def delete_active(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
+    vdev = model.vdev_of(args.flag("-v"))
+    user, nics = _active(zvm, caller, args, vdev)
+    del nics[vdev]
+    _put(zvm, user, nics)
+    return ""
+
+
+@api("Virtual_Network_Adapter_Connect_Vswitch", "-T -v -n")
+def connect(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
+    vdev = model.vdev_of(args.flag("-v"))
+    user, nics = _active(zvm, caller, args, vdev)
+    switch = networks.find(zvm, args.flag("-n"))
+    # A NICDEF with the vswitch authorizes its user (z/VM 6.4 and later).
+    defined = {nic.vdev: nic for nic in model.nics_of(user)}
+    entry = defined.get(vdev)
+    mine = entry if entry is not None and entry.switch == switch.name else None
+    granted = dict(switch.grants)
+    if user.name not in granted and mine is None:
+        raise refuse("not_granted", user=user.name, name=switch.name)
+    if nics[vdev].switch == switch.name:
+        raise refuse("already_connected", vdev=vdev)
+    vlan = mine.vlan if mine is not None and mine.vlan else 0
+    nics[vdev] = dataclasses.replace(
+        nics[vdev], switch=switch.name, vlan=vlan or int(granted.get(user.name) or 0)
+    )
+    _put(zvm, user, nics)
+    return ""
+
+
+@api("Virtual_Network_Adapter_Disconnect", "-T -v")
+def disconnect_active(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
+    vdev = model.vdev_of(args.flag("-v"))
+    user, nics = _active(zvm, caller, args, vdev)
+    if not nics[vdev].switch:
+        raise refuse("not_connected", vdev=vdev)
+    nics[vdev] = dataclasses.replace(nics[vdev], switch="", vlan=0)
+    _put(zvm, user, nics)
+    return ""
+
+
+@api("Virtual_Network_Adapter_Query_Extended", "-T", "image_device_number")
 def query(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
     user = zvm.user(args.user())
-    wanted = args.key("image_device_number")
-    found = [a for a in adapters(zvm, user) if wanted in ("*", a["vdev"])]
+    wanted = args.key("image_device_number").upper()
+    found = [nic for nic in user.active_nics if wanted in ("*", nic.vdev)]
     lines = [f"adapter_count={len(found)}"]
     addresses = {
         item["vdev"].upper(): item["address"]
@@ -58,46 +169,13 @@ def query(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
     }
     for nic in found:
         lines += [
-            f"adapter_address={nic['vdev']}",
-            f"adapter_status={'02' if nic['switch'] else '00'}",
-            f"lan_owner={'SYSTEM' if nic['switch'] else 'None'}",
-            f"lan_name={nic['switch'] or 'None'}",
-            f"mac_address={nic['mac']}",
+            f"adapter_address={nic.vdev}",
+            f"adapter_status={'02' if nic.switch else '00'}",
+            f"lan_owner={'SYSTEM' if nic.switch else 'None'}",
+            f"lan_name={nic.switch or 'None'}",
+            f"mac_address={nic.mac}",
             "mac_ip_version=4",
-            f"mac_ip_address={addresses.get(nic['vdev'], '')}",
+            f"mac_ip_address={addresses.get(nic.vdev, '')}",
             "adapter_info_end",
         ]
-    return "\n".join(lines) + "\n"
-
-
-_COUNTERS = (
-    "nic_fr_rx", "nic_fr_rx_dsc", "nic_fr_rx_err", "nic_fr_tx",
-    "nic_fr_tx_dsc", "nic_fr_tx_err", "nic_rx", "nic_tx",
-)  # fmt: skip
-
-
-@api("Virtual_Network_Vswitch_Query_Byte_Stats")
-def byte_stats(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
-    """Counters of every adapter; they grow with the clock."""
-    now = int(zvm.instruments.clock.now())
-    names = sorted(zvm.vswitches)
-    lines = [f"vswitch count: {len(names)}", ""]
-    for number, name in enumerate(names, 1):
-        nics = [
-            (user.name, nic["vdev"])
-            for user in zvm.users.values()
-            for nic in adapters(zvm, user)
-            if nic["switch"] == name
-        ]
-        lines += [f"vswitch number: {number}", f"vswitch name: {name}"]
-        lines += ["uplink count: 0"]
-        lines += [f"bridge_{key}: 0" for key in _COUNTERS]
-        lines.append(f"nic count: {len(nics)}")
-        for owner, vdev in nics:
-            lines.append(f"nic_id: {owner} {vdev}")
-            for key in _COUNTERS:
-                lost = key.endswith(("_dsc", "_err"))
-                per_second = 0 if lost else 10 if "_fr_" in key else 12_000
-                lines.append(f"{key}: {now * per_second}")
-        lines += ["vlan count: 0", ""]
     return "\n".join(lines) + "\n"

@@ -17,70 +17,117 @@ from __future__ import annotations
 import dataclasses
 
 from ibmvirt.simulators.zvm import model
-from ibmvirt.simulators.zvm.commands.base import Caller, Result, tool
+from ibmvirt.simulators.zvm.commands.base import ASSUMED, Caller, Result, tool
 
 
-@tool("vmcp")
+@tool("vmcp", refusals=ASSUMED)
 def vmcp(zvm: model.Zvm, caller: Caller, words: list[str]) -> Result:
     """The commands that the Connector gives; others are refused by CP."""
-    text = " ".join(words).split()
-    lower = [word.lower() for word in text]
-    if lower[:1] in (["q"], ["query"]):
-        return _query(zvm, caller, lower[1:], text[1:])
-    if lower[:2] == ["change", "rdr"]:
-        return _change(zvm, caller, lower[2], class_of(text))
-    if lower[:3] == ["transfer", "*", "rdr"]:
-        return _transfer(zvm, caller, lower[3], text[5])
-    if lower[:2] == ["purge", "rdr"]:
-        file = zvm.spool.get(lower[2].zfill(4))
-        if file is not None and file.queue == caller.userid:
-            del zvm.spool[file.number]
-        return Result(0, "")
-    if lower[:2] == ["spool", "reader"]:
-        return Result(0, "")
-    command = text[0].upper() if text else ""
-    return Result(1, f"HCPCMD001E Unknown CP command: {command}\n")
+    match " ".join(words).upper().split():
+        case ["Q" | "QUERY", *rest]:
+            return _query(zvm, caller, rest)
+        case ["CHANGE", "RDR", number, "CLASS", name] if len(name) == 1:
+            return _change(zvm, caller, number, name)
+        case ["TRANSFER", "*", "RDR", number, "TO", user, "RDR"]:
+            return _transfer(zvm, caller, number, user)
+        case ["PURGE", "RDR", number]:
+            return _purge(zvm, caller, number)
+        case ["SPOOL", "READER", "CLASS", _name]:
+            return Result(0, "")
+        case [command, *_rest]:
+            text = f"HCPCMD001E Unknown CP command: {command}\n"
+            return _failed(1, text, " ".join(words))
+        case _:
+            return _failed(1, "", "")
 
 
-def _query(zvm: model.Zvm, caller: Caller, lower: list[str], text: list[str]) -> Result:
-    if lower == ["userid"]:
-        return Result(0, f"{caller.userid} AT {caller.member}\n")
-    if lower == ["cplevel"]:
-        return Result(
-            0,
-            "z/VM Version 7 Release 3.0, service level 2301 (64-bit)\n"
-            "Generated at 01/09/26 10:00:00 EST\n"
-            "IPL at 01/09/26 11:00:00 EST\n",
-        )
-    name = text[-1].upper() if text else ""
+def _failed(number: int, text: str, command: str, unknown: bool = True) -> Result:
+    """As vmcp tells of a command that CP refuses."""
+    said = f"Error: non-zero CP response for command '{command.upper()}': #{number}\n"
+    return Result(1, text, said, unknown=f"vmcp {command}" if unknown else None)
+
+
+def _query(zvm: model.Zvm, caller: Caller, words: list[str]) -> Result:
+    match words:
+        case ["USERID"]:
+            return Result(0, f"{caller.userid} AT {caller.member}\n")
+        case ["CPLEVEL"]:
+            return Result(
+                0,
+                "z/VM Version 7 Release 3.0, service level 2301 (64-bit)\n"
+                "Generated at 01/09/26 10:00:00 EST\n"
+                f"IPL at {zvm.host.ipl}\n",
+            )
+        case ["CHPID" | "CHPIDV", number]:
+            return _channel(zvm, caller, number)
+        case ["USER", name]:
+            # CP does not tell a user that is not there from one that is off.
+            return _user(zvm, caller, name, known=True)
+        case [name]:
+            return _user(zvm, caller, name, known=name in zvm.users)
+    text = f"HCPCQV003E Invalid option - {' '.join(words)}\n"
+    return _failed(3, text, f"query {' '.join(words)}")
+
+
+def _user(zvm: model.Zvm, caller: Caller, name: str, known: bool) -> Result:
+    if not known:
+        text = f"HCPCQV003E Invalid option - {name}\n"
+        return _failed(3, text, f"q {name}", unknown=False)
     user = zvm.users.get(name)
-    if user is None:
-        return Result(1, f"HCPCQU003E Invalid option - {name}\n")
-    if not user.on:
-        return Result(1, f"HCPCQU045E {name} not logged on\n")
-    if user.member != caller.member:
-        return Result(0, f"{name} - SSI\n")
-    return Result(0, f"{name} - DSC\n")
+    if user is None or not user.on:
+        text = f"HCPCQU045E {name} not logged on\n"
+        return _failed(45, text, f"q {name}", unknown=False)
+    # One that is logged on at another member of the cluster.
+    where = "DSC" if user.member == caller.member else "SSI"
+    return Result(0, f"{name:<8} - {where}\n")
 
 
-def class_of(text: list[str]) -> str:
-    lower = [word.lower() for word in text]
-    return text[lower.index("class") + 1] if "class" in lower else "A"
+def _channel(zvm: model.Zvm, caller: Caller, number: str) -> Result:
+    """A channel path, which later Connectors ask for."""
+    found = any(
+        device.chpid == number.zfill(2) and device.member == caller.member
+        for device in zvm.devices.values()
+    )
+    if not found:
+        text = f"HCPQCH040E Path {number} does not exist\n"
+        return _failed(40, text, f"query chpid {number}", unknown=False)
+    return Result(0, f"Path {number.zfill(2)} online to devices\n")
+
+
+def _mine(zvm: model.Zvm, caller: Caller, number: str) -> model.SpoolFile | None:
+    """A file in the Connector's reader."""
+    file = zvm.spool.get(number.zfill(4))
+    if not isinstance(file, model.SpoolFile) or file.queue != caller.userid:
+        return None
+    return file
+
+
+def _missing(number: str) -> Result:
+    text = f"HCPCSU042E Spool file {number} does not exist\n"
+    return _failed(42, text, f"rdr {number}", unknown=False)
 
 
 def _change(zvm: model.Zvm, caller: Caller, number: str, name: str) -> Result:
-    file = zvm.spool.get(number.zfill(4))
-    if file is None or file.queue != caller.userid:
-        return Result(1, f"HCPCSU042E Spool file {number} does not exist\n")
-    zvm.spool[file.number] = dataclasses.replace(file, spool_class=name.upper())
+    file = _mine(zvm, caller, number)
+    if file is None:
+        return _missing(number)
+    zvm.spool[file.number] = dataclasses.replace(file, spool_class=name)
     return Result(0, "0000001 FILE CHANGED\n")
 
 
 def _transfer(zvm: model.Zvm, caller: Caller, number: str, user: str) -> Result:
-    file = zvm.spool.get(number.zfill(4))
-    if file is None or file.queue != caller.userid:
-        return Result(1, f"HCPCSU042E Spool file {number} does not exist\n")
-    if user.upper() not in zvm.users:
-        return Result(1, f"HCPCSU053E {user} not in CP directory\n")
-    zvm.spool[file.number] = dataclasses.replace(file, queue=user.upper())
+    file = _mine(zvm, caller, number)
+    if file is None:
+        return _missing(number)
+    if user not in zvm.users:
+        text = f"HCPCSU053E {user} not in CP directory\n"
+        return _failed(53, text, f"transfer rdr {number}", unknown=False)
+    zvm.spool[file.number] = dataclasses.replace(file, queue=user)
     return Result(0, "0000001 FILE TRANSFERRED\n")
+
+
+def _purge(zvm: model.Zvm, caller: Caller, number: str) -> Result:
+    file = _mine(zvm, caller, number)
+    if file is not None:
+        del zvm.spool[file.number]
+    return Result(0, f"{int(file is not None):07d} FILE PURGED\n")

@@ -18,30 +18,29 @@ import re
 
 from ibmvirt.simulators.zvm import model
 from ibmvirt.simulators.zvm.codes import refuse
-from ibmvirt.simulators.zvm.commands.base import Arguments, Caller, api
+from ibmvirt.simulators.zvm.commands.base import ASSUMED, Arguments, Caller, api
 
 _CPU = re.compile(r"CPU=CPUADDR=([0-9A-Fa-f]{1,2})$")
 _SHARE = re.compile(r"SHARE=RELATIVE=(\d+)$")
 
 
 def _split(args: Arguments) -> tuple[list[str], list[str]]:
-    """CPU statements and SHARE statements; any other key is refused."""
+    """CPU statements and SHARE statements; another definition is refused."""
     cpus, shares = [], []
-    for text in args.all.get("-k", []):
+    for text in args.definitions:
         cpu, share = _CPU.match(text), _SHARE.match(text)
         if cpu:
             cpus.append(f"CPU {cpu.group(1).upper().zfill(2)}")
         elif share:
             shares.append(f"SHARE RELATIVE {share.group(1)}")
         else:
-            raise refuse("bad_definition", text=text)
+            raise refuse("bad_argument", name=f"-k {text}")
     if not cpus and not shares:
-        raise refuse("bad_argument", name="-k")
+        raise refuse("no_argument", name="-k")
     return cpus, shares
 
 
-@api("Image_Definition_Update_DM", "Image_Definition_Create_DM")
-def update(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
+def _define(zvm: model.Zvm, args: Arguments) -> str:
     """Add CPUs that are not there, replace the share."""
     user = zvm.unlocked(args.user())
     cpus, shares = _split(args)
@@ -53,7 +52,17 @@ def update(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
     return ""
 
 
-@api("Image_Definition_Delete_DM")
+@api("Image_Definition_Update_DM", "-T", "CPU SHARE", refusals=ASSUMED)
+def update(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
+    return _define(zvm, args)
+
+
+@api("Image_Definition_Create_DM", "-T", "CPU SHARE", refusals=ASSUMED)
+def create(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
+    return _define(zvm, args)
+
+
+@api("Image_Definition_Delete_DM", "-T", "CPU SHARE", refusals=ASSUMED)
 def delete(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
     user = zvm.unlocked(args.user())
     cpus, shares = _split(args)

@@ -10,19 +10,21 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Minidisks, and the tools that write them."""
+"""Minidisks and the pools that they come from."""
 
 from __future__ import annotations
 
-import pathlib
+from ibmvirt.simulators.zvm import model
+from ibmvirt.simulators.zvm.codes import refuse
+from ibmvirt.simulators.zvm.commands.base import ASSUMED, Arguments, Caller, api
 
-from ibmvirt.simulators.zvm import imagefile, model
-from ibmvirt.simulators.zvm.codes import Refusal, refuse
-from ibmvirt.simulators.zvm.commands.base import Arguments, Caller, Result, api, tool
+# How the two kinds of disks are called by the volume query.
+_MODELS = {"ECKD": "3390-09", "FBA": "9336-32"}
 
 
-@api("Image_Disk_Create_DM")
+@api("Image_Disk_Create_DM", "-T -v -t -a -r -u -z -f -m -R -W -M", refusals=ASSUMED)
 def create(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
+    """A minidisk in a free extent of a pool, and its statement."""
     user = zvm.unlocked(args.user())
     vdev = model.vdev_of(args.flag("-v"))
     if f"{user.name}/{vdev}" in zvm.disks:
@@ -30,129 +32,77 @@ def create(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
     pool = zvm.pools.get(args.flag("-r").upper())
     if pool is None:
         raise refuse("no_pool", pool=args.flag("-r"))
+    if args.flag("-t") != pool.device:
+        raise refuse("wrong_type", pool=pool.name, type=args.flag("-t"))
     size = model.units(args.flag("-z"), pool)
-    start = zvm.allocate(pool, size)
-    disk = model.Minidisk(user.name, vdev, args.flag("-t"), start, size, pool.name)
+    volume, start = zvm.allocate(pool, size)
+    disk = model.Minidisk(user.name, vdev, pool.device, start, size, pool.name, volume)
     zvm.put_disk(disk)
-    line = f"MDISK {vdev} {disk.type} {start} {size} VOL001 {args.flag('-m')}"
+    line = f"MDISK {vdev} {disk.type} {start} {size} {volume} {args.flag('-m')}"
     zvm.put(user.changed(entry=(*user.entry, line)))
     return ""
 
 
-@api("Image_Disk_Create")
+@api("Image_Disk_Create", "-T -v -m")
 def create_active(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
-    zvm.disk(args.user(), args.flag("-v"))
+    """A running guest links what its entry has got."""
+    user = zvm.running(args.user(), caller.member)
+    zvm.disk(user.name, args.flag("-v"))
     return ""
 
 
-@api("Image_Disk_Delete_DM")
+@api("Image_Disk_Delete_DM", "-T -v -e")
 def delete(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
     user = zvm.unlocked(args.user())
     disk = zvm.disk(user.name, args.flag("-v"))
-    del zvm.disks[f"{disk.owner}/{disk.vdev}"]
+    del zvm.disks[disk.key]
     prefix = f"MDISK {disk.vdev} "
     kept = tuple(line for line in user.entry if not line.startswith(prefix))
     zvm.put(user.changed(entry=kept))
     return ""
 
 
-@api("Image_Volume_Space_Query_DM")
+@api("Image_Volume_Space_Query_DM", "-T -q -e -n", refusals=ASSUMED)
 def space(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
-    """Free extents (-q 2), used extents (-q 3), volumes (-q 1)."""
-    if args.flag("-q") == "1" and args.flag("-e") == "1":
-        return "".join(
-            f"VOL001 {'3390-09' if p.type == 'ECKD' else '9336-32'} {p.size}\n"
-            for p in zvm.pools.values()
-        )
-    name = args.flag("-n").upper()
-    pool = zvm.pools.get(name)
-    if pool is None:
-        return ""
-    query = args.flag("-q")
-    if query == "1":
-        return f"{name} VOL001\n"
+    """Volumes of pools (-q 1), free extents (-q 2), used extents (-q 3).
+
+    -e 1 asks about volumes, -e 3 about groups, which are the pools.
+    """
+    query, about = args.flag("-q"), args.flag("-e")
+    if about == "1" and query == "1":
+        return _volumes(zvm, args.flag("-n"))
+    if about != "3" or query not in ("1", "2", "3"):
+        raise refuse("bad_argument", name=f"-q {query} -e {about}")
+    pools = list(zvm.pools.values())
+    if query != "1" or "-n" in args:
+        wanted = args.flag("-n").upper().split()
+        pools = [zvm.pools[name] for name in wanted if name in zvm.pools]
+    lines = [line for pool in pools for line in _space(zvm, pool, query)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _volumes(zvm: model.Zvm, names: str) -> str:
+    """Every volume, or those that are named."""
+    wanted = names.upper().split()
+    return "".join(
+        f"{volume.name} {_MODELS[pool.type]} {volume.size}\n"
+        for pool in zvm.pools.values()
+        for volume in pool.volumes
+        if "*" in wanted or volume.name in wanted
+    )
+
+
+def _space(zvm: model.Zvm, pool: model.Pool, query: str) -> list[str]:
     device = f"{pool.device}-A"
-    used = zvm.used(name)
-    if query == "3":
-        return "".join(
-            f"VOL001 {device} {d.start} {d.size} {d.start + d.size - 1} "
-            f"{d.owner} {d.vdev} {name} VOL001\n"
-            for d in used
-        )
-    lines, start = [], 1
-    for disk in used:
-        if disk.start > start:
-            lines.append(f"VOL001 {device} {start} {disk.start - start} {name}")
-        start = disk.start + disk.size
-    if start < pool.size:
-        lines.append(f"VOL001 {device} {start} {pool.size - start} {name}")
-    return "\n".join(lines) + "\n"
-
-
-@tool("unpackdiskimage")
-def unpack(zvm: model.Zvm, caller: Caller, words: list[str]) -> Result:
-    """``unpackdiskimage USERID VDEV FILE``: an image's bytes onto a minidisk."""
-    user, vdev, path = words[:3]
-    try:
-        disk = zvm.disk(user, vdev)
-        raw, size, kind = imagefile.read(pathlib.Path(path).read_bytes())
-    except Refusal as error:
-        return Result(3, f"ERROR: {error.text}\n")
-    except (OSError, imagefile.NoImage) as error:
-        return Result(3, f"ERROR: {path}: {error}\n")
-    if kind != ("ECKD" if disk.type == "3390" else "FBA"):
-        return Result(3, f"ERROR: the image is {kind}, the disk is not\n")
-    if size > disk.size:
-        return Result(3, f"ERROR: the image has {size} units, the disk {disk.size}\n")
-    blob = zvm.blobs.put(raw)
-    zvm.put_disk(
-        model.Minidisk(
-            disk.owner, disk.vdev, disk.type, disk.start, disk.size, disk.pool, blob
-        )
-    )
-    return Result(0, "")
-
-
-@tool("creatediskimage")
-def pack(zvm: model.Zvm, caller: Caller, words: list[str]) -> Result:
-    """``creatediskimage USERID VDEV FILE [--compression N]``."""
-    user, vdev, path = words[:3]
-    try:
-        disk = zvm.disk(user, vdev)
-    except Refusal as error:
-        return Result(3, f"ERROR: {error.text}\n")
-    if pathlib.Path(path).exists():
-        return Result(3, "ERROR: The specified image file already exists.\n")
-    if zvm.user(user).on:
-        return Result(3, "ERROR: The specified source system is currently running.\n")
-    raw = zvm.blobs.path(disk.blob).read_bytes() if disk.blob else b""
-    kind = "ECKD" if disk.type == "3390" else "FBA"
-    pathlib.Path(path).write_bytes(imagefile.write(raw, kind))
-    return Result(0, "")
-
-
-@tool("linkdiskandbringonline")
-def link(zvm: model.Zvm, caller: Caller, words: list[str]) -> Result:
-    user, vdev = words[0], words[1]
-    try:
-        zvm.disk(user, vdev)
-    except Refusal as error:
-        return Result(4, f"Error: {error.text}\n")
-    return Result(
-        0, f"Success: Userid {user} vdev {vdev} linked at ad35 device name dasdh\n"
-    )
-
-
-@tool(
-    "offlinediskanddetach",
-    "dasdfmt",
-    "fdasd",
-    "fdisk",
-    "mkfs",
-    "mkfs.xfs",
-    "mkswap",
-    "blockdev",
-)
-def quiet(zvm: model.Zvm, caller: Caller, words: list[str]) -> Result:
-    """Formatting of a linked disk: what it writes is not kept (assumed)."""
-    return Result(0, "")
+    if query == "1":
+        return [" ".join([pool.name, *(volume.name for volume in pool.volumes)])]
+    if query == "2":
+        return [
+            f"{volume} {device} {start} {size} {pool.name}"
+            for volume, start, size in zvm.free(pool)
+        ]
+    return [
+        f"{d.volume} {device} {d.start} {d.size} {d.start + d.size - 1} "
+        f"{d.owner} {d.vdev} {pool.name} {d.volume}"
+        for d in zvm.used(pool.name)
+    ]

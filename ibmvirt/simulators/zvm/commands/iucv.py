@@ -18,13 +18,11 @@ import collections.abc
 import re
 import typing
 
-from ibmvirt.simulators.zvm import guest, model
-from ibmvirt.simulators.zvm.commands import adapters
-from ibmvirt.simulators.zvm.commands.base import Caller, Result, tool
+from ibmvirt.simulators.zvm import guest, model, reader
+from ibmvirt.simulators.zvm.commands.base import ASSUMED, Caller, Result, tool
 
-_RELEASE = 'ID="rhel"\nVERSION_ID="9.4"\nNAME="Red Hat Enterprise Linux"\n'
 _DOWN = Result(4, "Return code 4, Reason code 111.\n")
-_UNKNOWN = Result(8, "Return code 8, Reason code 127.\n")
+_UNAUTHORIZED = Result(1, "UNAUTHORIZED_ERROR: Return code 1, Reason code 0.\n")
 
 Seen = dict[str, typing.Any]
 Answer = collections.abc.Callable[[model.Zvm, model.User, Seen, "re.Match[str]"], str]
@@ -45,36 +43,55 @@ def answer(pattern: str) -> collections.abc.Callable[[Answer], Answer]:
     return keep
 
 
-@tool("iucvclnt")
+@tool("iucvclnt", refusals=ASSUMED)
 def iucvclnt(zvm: model.Zvm, caller: Caller, words: list[str]) -> Result:
-    """``iucvclnt USERID COMMAND``; a guest that is off does not answer."""
+    """``iucvclnt USERID COMMAND``.
+
+    Only a Linux that runs answers, and only the userid that it authorizes.
+    """
+    if len(words) < 2:
+        return Result(2, "Return code 2, Reason code 1.\n")
     name, command = words[0].upper(), " ".join(words[1:]).strip()
     user = zvm.users.get(name)
     if user is None or not user.on or user.paused:
         return _DOWN
     seen: Seen = dict(zvm.guests.get(name, {}))
-    if command.startswith("shutdown -r"):
-        zvm.guests[name] = {**seen, "restarting": True}
-        return Result(0, "")
+    if "iucv_authorized" not in seen and not _has_system(zvm, user):
+        return _DOWN
     if seen.get("restarting"):
         # It does not answer while it goes down, and is up again after that.
-        zvm.guests[name] = {**seen, "restarting": False}
-        guest.log_on(zvm, user, user.member)
+        guest.boot(zvm, user)
         return _DOWN
-    if command.startswith("shutdown -h"):
+    if seen.get("iucv_authorized", caller.userid) != caller.userid:
+        return _UNAUTHORIZED
+    if re.match(r"shutdown -r( |$)", command):
+        zvm.guests[name] = {**seen, "restarting": True}
+        return Result(0, "")
+    if re.match(r"shutdown -h( |$)", command):
         guest.log_off(zvm, user, "The system is powered off")
         return Result(0, "")
+    return _answer(zvm, user, seen, command)
+
+
+def _has_system(zvm: model.Zvm, user: model.User) -> bool:
+    """Something was written on the disk, or the volume, that it is IPLed from."""
+    disk = guest.root_disk(zvm, user)
+    return (disk is not None and bool(disk.blob)) or bool(user.statements("LOADDEV"))
+
+
+def _answer(zvm: model.Zvm, user: model.User, seen: Seen, command: str) -> Result:
     for pattern, function in ANSWERS:
         match = pattern.fullmatch(command)
-        if match:
-            try:
-                text = function(zvm, user, seen, match)
-            except Failed as error:
-                zvm.guests[name] = seen
-                return Result(8, f"{error}\nReturn code 8, Reason code 1.\n")
-            zvm.guests[name] = seen
-            return Result(0, text)
-    return _UNKNOWN
+        if match is None:
+            continue
+        try:
+            text = function(zvm, user, seen, match)
+        except Failed as error:
+            zvm.guests[user.name] = seen
+            return Result(8, f"{error}\nReturn code 8, Reason code 1.\n")
+        zvm.guests[user.name] = seen
+        return Result(0, text)
+    return Result(8, "Return code 8, Reason code 127.\n", unknown=command)
 
 
 def _fixed(pattern: str, text: str) -> None:
@@ -83,24 +100,44 @@ def _fixed(pattern: str, text: str) -> None:
 
 _fixed(r"echo '?ping'?", "ping\n")
 _fixed(r"pwd", "/\n")
-_fixed(r"ls /etc/\*-release", "/etc/os-release\n/etc/redhat-release\n")
-_fixed(r"cat /etc/os-release", _RELEASE)
+_fixed(r"ls /etc/\*-release", "/etc/os-release\n/etc/system-release\n")
 _fixed(r"uname -srm", "Linux 5.14.0-427.el9.s390x s390x\n")
 _fixed(r"uname -a", "Linux guest 5.14.0-427.el9.s390x s390x GNU/Linux\n")
-_fixed(r"cat /proc/cmdline .*root=.*", "/dev/disk/by-path/ccw-0.0.0100-part1\n")
 _fixed(r"readlink -f \S+", "/dev/dasda1\n")
 _fixed(r"chcpu -r", "Triggered rescan of CPUs\n")
 
 
+_SYSTEM = re.compile(r"([a-z]+)([0-9.]*)(?:sp(\d+))?$")
+
+
+@answer(r"cat /etc/os-release")
+def os_release(
+    zvm: model.Zvm, user: model.User, seen: Seen, match: re.Match[str]
+) -> str:
+    """Of the image that the root disk was written from."""
+    disk = guest.root_disk(zvm, user)
+    found = _SYSTEM.match(disk.system.lower() if disk is not None else "")
+    name, version, pack = found.groups() if found else ("rhel", "9.4", None)
+    if pack:
+        version = f"{version}.{pack}"
+    return f'ID="{name}"\nVERSION_ID="{version}"\nNAME="{name.upper()} Linux"\n'
+
+
+@answer(r"cat /proc/cmdline .*root=.*")
+def command_line(
+    zvm: model.Zvm, user: model.User, seen: Seen, match: re.Match[str]
+) -> str:
+    return f"/dev/disk/by-path/ccw-0.0.{guest.ipl_of(user).lower()}-part1\n"
+
+
 @answer(r"cat /proc/dasd/devices.*")
 def dasd(zvm: model.Zvm, user: model.User, seen: Seen, match: re.Match[str]) -> str:
-    """The line of the root device, which the entry's IPL names."""
-    root = next(
-        (line.split()[1] for line in user.entry if line.startswith("IPL ")), "0100"
-    )
-    disk = zvm.disks.get(f"{user.name}/{model.vdev_of(root)}")
-    kind = "FBA " if disk is not None and disk.type == "9336" else "ECKD"
-    return f"0.0.{root.lower()}({kind}) at ( 94:  0) is dasda       : active\n"
+    """The line of the root disk."""
+    disk = guest.root_disk(zvm, user)
+    if disk is None:
+        raise Failed("grep found nothing")
+    kind = "FBA " if disk.type == "9336" else "ECKD"
+    return f"0.0.{disk.vdev.lower()}({kind}) at ( 94:  0) is dasda       : active\n"
 
 
 @answer(r"lscpu --parse=ADDRESS")
@@ -168,12 +205,12 @@ def chmem(zvm: model.Zvm, user: model.User, seen: Seen, match: re.Match[str]) ->
 @answer(r"(?:/sbin/)?vmcp q ([0-9a-fA-F]{4})")
 def query(zvm: model.Zvm, user: model.User, seen: Seen, match: re.Match[str]) -> str:
     vdev = model.vdev_of(match.group(1))
-    for nic in adapters.adapters(zvm, user):
-        if nic["vdev"] == vdev:
-            return f"NIC {vdev} ON NIC  {vdev}  UNIT 000 SUBCHANNEL = 0002\n"
-    for device in guest.dedicated(zvm, user):
+    if any(nic.vdev == vdev for nic in user.active_nics):
+        return f"NIC {vdev} ON NIC  {vdev}  UNIT 000 SUBCHANNEL = 0002\n"
+    for device in zvm.dedicated(user):
         if device.vdev == vdev:
-            return f"{device.kind.upper():<4} {vdev} ON {device.kind.upper()} {vdev}\n"
+            kind = device.kind.upper()
+            return f"{kind:<4} {vdev} ON {kind} {device.number}\n"
     raise Failed(f"HCPQVD040E Device {vdev} does not exist")
 
 
@@ -182,19 +219,21 @@ def chccwdev(zvm: model.Zvm, user: model.User, seen: Seen, match: re.Match[str])
     return f"Setting device {match.group(1)}\nDone\n"
 
 
-@answer(r"(?:/usr/bin/zvmguestconfigure|systemctl) (?:re)?start.*")
+@answer(
+    r"/usr/bin/zvmguestconfigure start|service zvmguestconfigure start"
+    r"|systemctl (?:re)?start zvmguestconfigure\.service"
+)
 def configure(
     zvm: model.Zvm, user: model.User, seen: Seen, match: re.Match[str]
 ) -> str:
     """The guest-side script runs again over the reader."""
-    seen["configure_status"] = 0
-    guest.process_reader(zvm, user.name, seen)
+    reader.process(zvm, user, seen)
     if seen["configure_status"]:
         raise Failed("Job for zvmguestconfigure.service failed")
     return ""
 
 
-@answer(r"systemctl status zvmguestconfigure.service")
+@answer(r"systemctl status zvmguestconfigure\.service")
 def status(zvm: model.Zvm, user: model.User, seen: Seen, match: re.Match[str]) -> str:
     code = seen.get("configure_status", 0)
     word = "FAILURE" if code else "SUCCESS"

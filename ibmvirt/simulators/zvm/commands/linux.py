@@ -20,15 +20,36 @@ import shutil
 import socket
 
 from ibmvirt.simulators.zvm import model
-from ibmvirt.simulators.zvm.commands.base import Caller, Result, tool
+from ibmvirt.simulators.zvm.commands.base import ASSUMED, Caller, Result, tool
 
 _NO_VALUE = {"-B", "-r", "-q", "-p"}
 
 
-@tool("udevadm", "udevsettle")
-def settle(zvm: model.Zvm, caller: Caller, words: list[str]) -> Result:
-    """Devices are there as soon as their command has ended."""
+@tool("udevadm", refusals=ASSUMED)
+def udevadm(zvm: model.Zvm, caller: Caller, words: list[str]) -> Result:
+    """``udevadm settle``: devices are there as soon as their command ends."""
+    if words != ["settle"]:
+        command = " ".join(words)
+        text = f"udevadm: {command} is not known here\n"
+        return Result(1, "", text, unknown=f"udevadm {command}")
     return Result(0, "")
+
+
+@tool("udevsettle", refusals=ASSUMED)
+def udevsettle(zvm: model.Zvm, caller: Caller, words: list[str]) -> Result:
+    """The same, as it was called once."""
+    return Result(0, "")
+
+
+@tool("lschp", answer=ASSUMED, refusals=ASSUMED)
+def lschp(zvm: model.Zvm, caller: Caller, words: list[str]) -> Result:
+    """The channel paths of the member's devices, which later Connectors read."""
+    found = {d.chpid for d in zvm.devices.values() if d.member == caller.member}
+    lines = ["CHPID  Vary  Cfg.  Type  Cmg  Shared  PCHID", "=" * 44]
+    lines += [
+        f"0.{c.lower()}   1     1     25    3    1       -" for c in sorted(found)
+    ]
+    return Result(0, "\n".join(lines) + "\n")
 
 
 def _here(host: str) -> bool:
@@ -40,7 +61,7 @@ def _here(host: str) -> bool:
         return name in ("localhost", socket.gethostname())
 
 
-@tool("scp")
+@tool("scp", locked=False)
 def scp(zvm: model.Zvm, caller: Caller, words: list[str]) -> Result:
     """``scp [-B -P PORT -o OPTION -r] SOURCE TARGET`` from or to a host."""
     places, index = [], 0
@@ -51,7 +72,8 @@ def scp(zvm: model.Zvm, caller: Caller, words: list[str]) -> Result:
         elif word in ("-P", "-o"):
             index += 2
         elif word.startswith("-"):
-            return Result(1, "", f"scp: unknown option -- {word[1:]}\n")
+            text = f"scp: unknown option -- {word[1:]}\n"
+            return Result(1, "", text, unknown=f"scp {word}")
         else:
             places.append(word)
             index += 1
@@ -73,7 +95,7 @@ def scp(zvm: model.Zvm, caller: Caller, words: list[str]) -> Result:
     return Result(0, "")
 
 
-@tool("hexdump")
+@tool("hexdump", locked=False)
 def hexdump(zvm: model.Zvm, caller: Caller, words: list[str]) -> Result:
     """``hexdump -n COUNT -C FILE``, where the tool is not installed."""
     count, path = 64, ""

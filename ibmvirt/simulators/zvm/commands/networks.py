@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Vswitches, grants and network adapters."""
+"""Vswitches, and who may use them."""
 
 from __future__ import annotations
 
@@ -20,202 +20,191 @@ from ibmvirt.simulators.zvm import model
 from ibmvirt.simulators.zvm.codes import refuse
 from ibmvirt.simulators.zvm.commands.base import Arguments, Caller, api
 
+# How a setting of Create and Set is called when it is queried, and its default.
+_QUERIED = {
+    "transport_type": ("transport_type", "ETHERNET"),
+    "port_type": ("port_type", "ACCESS"),
+    "queue_memory_limit": ("queue_memory_limit", "8"),
+    "routing_value": ("routing_value", "NONROUTER"),
+    "vlan_id": ("vlan_id", "0001"),
+    "native_vlanid": ("native_vlan_id", "0001"),
+    "gvrp_value": ("gvrp_request_attribute", "NOGVRP"),
+}
+_CREATED = (
+    "switch_name real_device_address controller_name connection_value persist "
+    + " ".join(_QUERIED)
+)
+_SET = (
+    "switch_name grant_userid user_vlan_id revoke_userid persist promiscuous "
+    "port_name MAC_protect VLAN_counters iptimeout lacp interval group_rdev "
+    "real_device_address controller_name connection_value " + " ".join(_QUERIED)
+)
 
-def _vswitch(zvm: model.Zvm, name: str) -> model.Vswitch:
+
+def find(zvm: model.Zvm, name: str) -> model.Vswitch:
+    """:raises Refusal: no such vswitch."""
     found = zvm.vswitches.get(name.upper())
     if not isinstance(found, model.Vswitch):
         raise refuse("no_vswitch", name=name)
     return found
 
 
-@api("Virtual_Network_Vswitch_Query")
+@api("Virtual_Network_Vswitch_Query", "-T -s")
 def query(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
-    if not zvm.vswitches:
-        raise refuse("no_vswitch", name="*")
-    return "".join(f"VSWITCH:  Name: {name}\n" for name in sorted(zvm.vswitches))
+    wanted = args.flag("-s").upper()
+    names = [name for name in sorted(zvm.vswitches) if wanted in ("*", name)]
+    if not names:
+        raise refuse("no_vswitch", name=wanted)
+    return "".join(f"VSWITCH:  Name: {name}\n" for name in names)
 
 
-@api("Virtual_Network_Vswitch_Query_Extended")
+@api("Virtual_Network_Vswitch_Query_Extended", "-T", "switch_name")
 def query_extended(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
-    """21 lines of key and value, then the grants (documented)."""
-    switch = _vswitch(zvm, args.key("switch_name"))
-    pairs = [
-        ("switch_name", switch.name),
-        ("transport_type", "ETHERNET"),
-        ("port_type", "ACCESS"),
-        ("queue_memory_limit", "8"),
-        ("routing_value", "NONROUTER"),
-        ("vlan_awareness", "AWARE" if switch.vlan_aware else "UNAWARE"),
-        ("vlan_id", "0001"),
-        ("native_vlan_id", "0001"),
-        ("mac_address", "02-00-00-00-00-01"),
-        ("gvrp_request_attribute", "NOGVRP"),
-        ("gvrp_enabled_attribute", "NOGVRP"),
-        ("switch_status", "4"),
-        ("link_ag", "NOLAG"),
-        ("lag_interval", "0"),
-        ("lag_group", "NONE"),
-        ("IP_timeout", "5"),
-        ("switch_type", "QDIO"),
-        ("isolation_status", "NOISOLATION"),
-        ("MAC_protect", "UNSPECIFIED"),
-        ("user_port_based", "USERBASED"),
-        ("VLAN_counters", "OFF"),
-    ]
-    lines = [f"{key}: {value}" for key, value in pairs]
+    """21 lines of key and value, real devices, grants, adapters (documented)."""
+    switch = find(zvm, args.key("switch_name"))
+    lines = [f"{key}: {value}" for key, value in _settings(switch)]
+    for rdev in switch.rdevs:
+        lines += [
+            f"real_device_address: {rdev}",
+            "virtual_device_address: 0600",
+            "controller_name: DTCVSW1",
+            "port_name: (NONE)",
+            "device_status: 1",
+            "device_error_status 0",
+        ]
     for user, vlan in switch.grants:
         lines += [
             "port_num: 0000",
             f"grant_userid: {user}",
             "promiscuous_mode: NO",
             "osd_sim: NO",
-            f"vlan_count: {1 if vlan else 0}",
         ]
-        if vlan:
-            lines.append(f"user_vlan_id: {vlan}")
-    for user in zvm.users.values():
-        for line in user.entry:
-            words = line.split()
-            if words[:1] == ["NICDEF"] and switch.name in words:
+        # A vswitch without VLANs tells of one, which the Connector leaves out.
+        vlans = [vlan or "0001"] if vlan or not switch.vlan_aware else []
+        lines.append(f"vlan_count: {len(vlans)}")
+        lines += [f"user_vlan_id: {one}" for one in vlans]
+    for owner in zvm.users.values():
+        for nic in owner.active_nics:
+            if nic.switch == switch.name:
                 lines += [
-                    f"adapter_owner: {user.name}",
-                    f"adapter_vdev: {words[1]}",
-                    "adapter_macaddr: 02-00-00-00-00-02",
+                    f"adapter_owner: {owner.name}",
+                    f"adapter_vdev: {nic.vdev}",
+                    f"adapter_macaddr: {_dashes(nic.mac)}",
                     "adapter_type: QDIO",
                 ]
     return "\n".join(lines) + "\n"
 
 
-@api("Virtual_Network_Vswitch_Create_Extended")
+def _dashes(mac: str) -> str:
+    return "-".join(mac[i : i + 2] for i in range(0, len(mac), 2))
+
+
+def _settings(switch: model.Vswitch) -> list[tuple[str, str]]:
+    chosen = dict(switch.settings)
+    queried = {name: chosen.get(key, value) for key, (name, value) in _QUERIED.items()}
+    if not switch.vlan_aware:
+        queried["vlan_id"] = "UNAWARE"
+    # Ready with a real device, disconnected without one.
+    status = "8" if switch.rdevs else "4"
+    return [
+        ("switch_name", switch.name),
+        ("transport_type", queried["transport_type"]),
+        ("port_type", queried["port_type"]),
+        ("queue_memory_limit", queried["queue_memory_limit"]),
+        ("routing_value", queried["routing_value"]),
+        ("vlan_awareness", "AWARE" if switch.vlan_aware else "UNAWARE"),
+        ("vlan_id", queried["vlan_id"]),
+        ("native_vlan_id", queried["native_vlan_id"]),
+        ("mac_address", "02-00-00-00-00-01"),
+        ("gvrp_request_attribute", queried["gvrp_request_attribute"]),
+        ("gvrp_enabled_attribute", queried["gvrp_request_attribute"]),
+        ("switch_status", status),
+        ("link_ag", "NOLAG"),
+        ("lag_interval", chosen.get("interval", "0")),
+        ("lag_group", "NONE"),
+        ("IP_timeout", chosen.get("iptimeout", "5")),
+        ("switch_type", "QDIO"),
+        ("isolation_status", "NOISOLATION"),
+        ("MAC_protect", chosen.get("MAC_protect", "UNSPECIFIED")),
+        ("user_port_based", "USERBASED"),
+        ("VLAN_counters", chosen.get("VLAN_counters", "OFF")),
+    ]
+
+
+def _changed(switch: model.Vswitch, keys: dict[str, str]) -> model.Vswitch:
+    """With the settings of Create or Set."""
+    settings = dict(switch.settings)
+    settings.update(
+        (name, value)
+        for name, value in keys.items()
+        if name in _QUERIED or name in ("interval", "iptimeout", "MAC_protect",
+                                        "VLAN_counters")
+    )  # fmt: skip
+    rdevs = switch.rdevs
+    if "real_device_address" in keys:
+        words = keys["real_device_address"].replace(",", " ").split()
+        rdevs = tuple(
+            model.vdev_of(word.partition(".")[0])
+            for word in words
+            if word.upper() != "NONE"
+        )
+    return dataclasses.replace(
+        switch, rdevs=rdevs, settings=tuple(sorted(settings.items()))
+    )
+
+
+@api("Virtual_Network_Vswitch_Create_Extended", "-T", _CREATED)
 def create(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
     name = args.key("switch_name").upper()
     if name in zvm.vswitches:
         raise refuse("vswitch_exists", name=name)
-    aware = args.keys.get("vlan_id", "UNAWARE").upper() != "UNAWARE"
-    zvm.vswitches[name] = model.Vswitch(name, vlan_aware=aware)
+    vlan = args.keys.get("vlan_id", "UNAWARE").upper()
+    if vlan not in ("UNAWARE", "AWARE"):
+        _check_vlan(vlan)
+    switch = model.Vswitch(name, vlan_aware=vlan != "UNAWARE")
+    zvm.vswitches[name] = _changed(switch, args.keys)
     return ""
 
 
-@api("Virtual_Network_Vswitch_Delete_Extended")
+@api("Virtual_Network_Vswitch_Delete_Extended", "-T", "switch_name persist")
 def delete(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
-    switch = _vswitch(zvm, args.key("switch_name"))
+    """Adapters on it lose their connection."""
+    switch = find(zvm, args.key("switch_name"))
+    for user in list(zvm.users.values()):
+        if any(nic.switch == switch.name for nic in user.active_nics):
+            nics = (
+                dataclasses.replace(nic, switch="", vlan=0)
+                if nic.switch == switch.name
+                else nic
+                for nic in user.active_nics
+            )
+            zvm.put(user.changed(active_nics=tuple(nics)))
     del zvm.vswitches[switch.name]
     return ""
 
 
-@api("Virtual_Network_Vswitch_Set_Extended")
+@api("Virtual_Network_Vswitch_Set_Extended", "-T", _SET)
 def change(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
-    switch = _vswitch(zvm, args.key("switch_name"))
+    """Grant, revoke, and settings. Revoking what was not granted is nothing."""
+    switch = find(zvm, args.key("switch_name"))
     grants = dict(switch.grants)
     if "revoke_userid" in args.keys:
         grants.pop(args.keys["revoke_userid"].upper(), None)
+    if "user_vlan_id" in args.keys and not switch.vlan_aware:
+        raise refuse("vlan_unaware", name=switch.name)
     if "grant_userid" in args.keys:
         user = args.keys["grant_userid"].upper()
         vlan = args.keys.get("user_vlan_id", grants.get(user, ""))
-        if vlan and not switch.vlan_aware:
-            raise refuse("vlan_unaware", name=switch.name)
+        if vlan:
+            _check_vlan(vlan)
         grants[user] = vlan
+    changed = _changed(switch, args.keys)
     zvm.vswitches[switch.name] = dataclasses.replace(
-        switch, grants=tuple(sorted(grants.items()))
+        changed, grants=tuple(sorted(grants.items()))
     )
     return ""
 
 
-def _nic(user: model.User, vdev: str) -> str | None:
-    prefix = f"NICDEF {vdev} "
-    return next((line for line in user.entry if line.startswith(prefix)), None)
-
-
-@api("Virtual_Network_Adapter_Create_Extended_DM")
-def create_nic(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
-    user = zvm.unlocked(args.user())
-    vdev = model.vdev_of(args.key("image_device_number"))
-    if _nic(user, vdev):
-        raise refuse("nic_exists", user=user.name, vdev=vdev)
-    line = f"NICDEF {vdev} TYPE {args.key('adapter_type')}"
-    if "mac_id" in args.keys:
-        line += f" MACID {args.keys['mac_id'].upper()}"
-    zvm.put(user.changed(entry=(*user.entry, line)))
-    return ""
-
-
-@api("Virtual_Network_Adapter_Delete_DM")
-def delete_nic(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
-    user = zvm.unlocked(args.user())
-    prefix = f"NICDEF {model.vdev_of(args.flag('-v'))} "
-    kept = tuple(line for line in user.entry if not line.startswith(prefix))
-    if kept == user.entry:
-        raise refuse("no_nic", user=user.name, vdev=args.flag("-v"))
-    zvm.put(user.changed(entry=kept))
-    return ""
-
-
-def _active(user: model.User) -> dict[str, str]:
-    if not user.on:
-        raise refuse("not_on", user=user.name)
-    return dict(user.active_nics)
-
-
-def _put_active(zvm: model.Zvm, user: model.User, nics: dict[str, str]) -> None:
-    zvm.put(user.changed(active_nics=tuple(sorted(nics.items()))))
-
-
-@api("Virtual_Network_Adapter_Create_Extended")
-def create_active(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
-    user = zvm.user(args.user())
-    nics = _active(user)
-    nics[model.vdev_of(args.key("image_device_number"))] = ""
-    _put_active(zvm, user, nics)
-    return ""
-
-
-def _granted_by_entry(user: model.User, switch: model.Vswitch) -> bool:
-    """A NICDEF with the vswitch authorizes its user (z/VM 6.4 and later)."""
-    return any(
-        line.startswith("NICDEF ") and f" LAN SYSTEM {switch.name}" in line
-        for line in user.entry
-    )
-
-
-@api("Virtual_Network_Adapter_Connect_Vswitch")
-def connect(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
-    user = zvm.user(args.user())
-    switch = _vswitch(zvm, args.flag("-n"))
-    nics = _active(user)
-    if user.name not in dict(switch.grants) and not _granted_by_entry(user, switch):
-        raise refuse("not_granted", user=user.name, name=switch.name)
-    nics[model.vdev_of(args.flag("-v"))] = switch.name
-    _put_active(zvm, user, nics)
-    return ""
-
-
-@api("Virtual_Network_Adapter_Disconnect")
-def disconnect(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
-    user = zvm.user(args.user())
-    nics = _active(user)
-    nics[model.vdev_of(args.flag("-v"))] = ""
-    _put_active(zvm, user, nics)
-    return ""
-
-
-@api("Virtual_Network_Adapter_Disconnect_DM")
-def disconnect_dm(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
-    user = zvm.unlocked(args.user())
-    vdev = model.vdev_of(args.flag("-v"))
-    kept = tuple(
-        line
-        for line in user.entry
-        if not (line.startswith(f"NICDEF {vdev} ") and " LAN " in line)
-    )
-    zvm.put(user.changed(entry=kept))
-    return ""
-
-
-@api("Virtual_Network_Adapter_Delete")
-def delete_active(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
-    user = zvm.user(args.user())
-    nics = _active(user)
-    if nics.pop(model.vdev_of(args.flag("-v")), None) is None:
-        raise refuse("no_nic", user=user.name, vdev=args.flag("-v"))
-    _put_active(zvm, user, nics)
-    return ""
+def _check_vlan(text: str) -> None:
+    if not (text.isdigit() and 1 <= int(text) <= 4094):
+        raise refuse("bad_vlan", vlan=text)

@@ -10,41 +10,44 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The system: processors, memory, performance, SSI, FCP devices."""
+"""A member: processors, memory, its cluster."""
 
 from __future__ import annotations
 
 from ibmvirt.simulators.zvm import model
 from ibmvirt.simulators.zvm.codes import refuse
-from ibmvirt.simulators.zvm.commands.base import Arguments, Caller, api
+from ibmvirt.simulators.zvm.commands.base import ASSUMED, Arguments, Caller, api
 
-PROCESSORS = 8
-MEMORY_MIB = 262_144
+# What CP itself takes.
+_CP_MIB = 4096
 
 
-@api("System_Processor_Query")
+@api("System_Processor_Query", "", refusals=ASSUMED)
 def processors(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
     lines = ["ADDRESS STATUS TYPE CORE_ID", "0000 MASTER-PROCESSOR CP 0000"]
-    for number in range(1, PROCESSORS):
+    for number in range(1, zvm.host.processors):
         lines.append(f"{number:04x} ALTERNATE IFL {number:04x}")
     return "\n".join(lines) + "\n"
 
 
-@api("System_Information_Query")
+@api("System_Information_Query", "-T", "STORAGE", refusals=ASSUMED)
 def information(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
-    return (
-        f"STORAGE=STORAGE={MEMORY_MIB // 1024}G CONFIGURED={MEMORY_MIB // 1024}G "
-        "INC=256M STANDBY=0 RESERVED=0\n"
-    )
+    size = f"{zvm.host.memory_mib // 1024}G"
+    return f"STORAGE=STORAGE={size} CONFIGURED={size} INC=256M STANDBY=0 RESERVED=0\n"
 
 
-@api("System_Performance_Information_Query")
+@api("System_Performance_Information_Query", "-T", "detailed_cpu", refusals=ASSUMED)
 def performance(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
-    used = sum(model.memory_mib(user) for user in zvm.users.values() if user.on)
-    return f"MEMORY_IN_USE={(used + 4096) * 256}\n"
+    """Pages of 4 KiB in use: those of the guests of this member, and of CP."""
+    used = sum(
+        int(zvm.guests.get(user.name, {}).get("memory_mib", model.memory_mib(user)))
+        for user in zvm.users.values()
+        if user.on and user.member == caller.member
+    )
+    return f"MEMORY_IN_USE={(used + _CP_MIB) * 256}\n"
 
 
-@api("SSI_Query")
+@api("SSI_Query", "")
 def ssi(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
     if len(zvm.members) < 2:
         raise refuse("not_ssi")
@@ -56,40 +59,3 @@ def ssi(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
             "member_state = Joined",
         ]
     return "\n".join(lines) + "\n"
-
-
-@api("System_Image_Performance_Query", "Image_Performance_Query")
-def image_performance(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
-    """Counters of running guests; the processor time is that of the clock."""
-    names = " ".join(args.all.get("-T", [])).upper().split()
-    blocks = []
-    for user in zvm.users.values():
-        wanted = user.name in names or any(
-            user.name in zvm.lists.get(name, ()) for name in names
-        )
-        if not (wanted and user.on):
-            continue
-        now = int(zvm.instruments.clock.now() * 1_000_000)
-        memory = model.memory_mib(user) * 1024
-        cpus = sum("DEFINE CPU" in line for line in user.entry) or 1
-        blocks.append(
-            "\n".join(
-                f'{key}: "{value}"'
-                for key, value in (
-                    ("Guest name", user.name),
-                    ("Guest CPUs", cpus),
-                    ("Used CPU time", f"{now // 10} uS"),
-                    ("Elapsed time", f"{now} uS"),
-                    ("Minimum CPU count", 1),
-                    ("Max CPU limit", 10000),
-                    ("Samples CPU in use", 371),
-                    ("Samples CPU delay", 116),
-                    ("Used memory", f"{memory // 2} KB"),
-                    ("Max memory", f"{memory} KB"),
-                    ("Minimum memory", "0 KB"),
-                    ("Shared memory", "0 KB"),
-                )
-            )
-        )
-    head = f"Number of virtual server names: {len(blocks)}\n"
-    return head + "\n\n".join(blocks) + "\n"

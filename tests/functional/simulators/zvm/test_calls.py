@@ -31,7 +31,12 @@ def test_a_guest_configures_what_it_was_given(zvm, client, server):
     )
     client.ok("guest_start", server)
     guest = zvm.guest(server)
-    assert guest["networks"] == [{"vdev": "1000", "address": "10.0.0.5"}]
+    assert guest["networks"] == [
+        {
+            "vdev": "1000", "address": "10.0.0.5", "prefix": 24,
+            "gateway": "10.0.0.1", "dns": ["10.0.0.2"], "mtu": 1450,
+        }
+    ]  # fmt: skip
     assert guest["ephemeral"] == ["0101"]
     assert guest["reader"] == []
     assert "10.0.0.5 configured" in client.ok("guest_get_console_output", server)

@@ -52,16 +52,3 @@ def test_the_connector_ends_at_a_held_command_and_serves_again(zvm, client, serv
     assert zvm.guest(server)["state"] == "on"
     client.ok("guest_start", server)
     assert client.ok("guest_get_power_state", server) == "on"
-
-
-def test_an_unknown_command_is_refused_and_named(zvm):
-    from ibmvirt.simulators.zvm import model
-    from ibmvirt.simulators.zvm.commands import base
-
-    base.load()
-    world = model.Zvm.__new__(model.Zvm)
-    caller = base.Caller("ZVMSIM1", "ZCCUSER", "/")
-    answer = base.run(world, caller, ["/opt/zthin/bin/smcli", "No_Such_API"])
-    assert answer.rc != 0
-    assert "No_Such_API" in answer.out
-    assert base.run(world, caller, ["no-such-tool"]).rc == 127

@@ -31,16 +31,14 @@ class Unreachable(Exception):
 class Storage:
     """Makes, grows and removes LUNs, and says how a host connects to one.
 
-    A NovaLink simulator has LUNs and is told of each. On z/VM a guest finds
-    its disk by the paths alone, so there is nothing to tell.
+    Both simulators are told of each, and a guest or a VIOS then finds it behind
+    the target ports.
 
     :param admin_url: of the simulator.
-    :param platform: ``zvm`` or ``powervm``.
     """
 
-    def __init__(self, admin_url, platform):
+    def __init__(self, admin_url):
         self._admin_url = admin_url
-        self._told = platform != "zvm"
 
     def create(self, number, size_gib, protocol):
         """The record of a new LUN of so many GiB."""
@@ -51,7 +49,7 @@ class Storage:
             fields |= {"user": user, "password": password}
         else:
             fields["targets"] = list(_TARGETS)
-        made = self._admin("POST", "luns", fields) if self._told else {}
+        made = self._admin("POST", "luns", fields)
         return {
             "key": made.get("number"),
             "udid": made.get("udid"),
@@ -60,12 +58,9 @@ class Storage:
         }
 
     def grow(self, lun, size_gib):
-        if self._told:
-            self._admin("PUT", f"luns/{lun['key']}", {"size": size_gib * 1024})
+        self._admin("PUT", f"luns/{lun['key']}", {"size": size_gib * 1024})
 
     def remove(self, lun):
-        if not self._told:
-            return
         try:
             self._admin("DELETE", f"luns/{lun['key']}")
         except handle.SimulatorError:

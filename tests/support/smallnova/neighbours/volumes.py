@@ -37,7 +37,7 @@ class Volumes(base.Service):
     """
 
     def __init__(self, directory, platform, admin_url, images, events):
-        self.storage = storage.Storage(admin_url, platform)
+        self.storage = storage.Storage(admin_url)
         self.images = images
         self.events = events
         super().__init__(directory / "volumes.json")
