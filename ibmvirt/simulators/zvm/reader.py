@@ -95,18 +95,19 @@ def _volume(
     target: str,
     seen: Seen,
 ) -> int:
-    """Attach or detach a volume; the status is the script's (documented)."""
+    """Attach or detach a volume; the status is the script's (documented).
+
+    A LUN is found by itself behind an FCP device with a port of its own, so a
+    detach needs no attach before. Where the guest has none of the devices, the
+    real script ends a detach with 3; here there is nothing to detach (assumed).
+    """
     status = storage.status(zvm, user, wanted)
-    others = [v for v in seen.get("volumes", []) if not wanted.is_of(v)]
-    if attach:
-        if not status:
-            others.append({**wanted.export(), "target": target})
-            seen["volumes"] = others
-        return status
-    if not status and len(others) == len(seen.get("volumes", [])):
-        return storage.NO_PATH
+    if not attach and not storage.attached(zvm, user, wanted.devices):
+        status = 0
     if not status:
-        seen["volumes"] = others
+        others = [v for v in seen.get("volumes", []) if not wanted.is_of(v)]
+        mine = [{**wanted.export(), "target": target}] if attach else []
+        seen["volumes"] = others + mine
     return status
 
 

@@ -126,15 +126,22 @@ class Wanted:
         }
 
 
-def _online(
+def attached(
     zvm: model.Zvm, user: model.User, devices: tuple[str, ...]
 ) -> list[model.RealDevice]:
-    """The user's FCP devices among these virtual ones that work."""
+    """The FCP devices that a running user has under these virtual numbers."""
     return [
         device
         for device in zvm.dedicated(user)
-        if device.kind == "fcp" and device.vdev in devices and not device.offline
+        if device.kind == "fcp" and device.vdev in devices
     ]
+
+
+def _online(
+    zvm: model.Zvm, user: model.User, devices: tuple[str, ...]
+) -> list[model.RealDevice]:
+    """Those of them that work."""
+    return [d for d in attached(zvm, user, devices) if not d.offline]
 
 
 def paths(
