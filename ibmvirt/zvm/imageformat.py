@@ -39,6 +39,9 @@ _HEADER = re.compile(
 _GZIP = b"\x1f\x8b"
 
 
+_MIB = 1 << 20
+
+
 @dataclasses.dataclass(frozen=True)
 class Disk:
     """The disk in an image: ECKD or FBA, and its cylinders or blocks."""
@@ -50,6 +53,15 @@ class Disk:
     def size(self) -> int:
         """Bytes."""
         return self.units * UNIT_BYTES[self.type]
+
+    @property
+    def least_mib(self) -> int:
+        """MiB of the smallest disk that it fits on.
+
+        The Connector rounds a disk's size up to whole units. So a disk of 1 GiB
+        has 1457 cylinders, a bit more, and so has an image of it.
+        """
+        return (self.units - 1) * UNIT_BYTES[self.type] // _MIB + 1
 
     def __str__(self) -> str:
         unit = "cylinders" if self.type == "ECKD" else "blocks"

@@ -112,7 +112,7 @@ class Images:
                     "make it as the docs say under Images: by a snapshot, or "
                     "from a guest captured by the Cloud Connector",
                 ) from error
-        return dataclasses.replace(image, size=disk.size, extra={DISK: disk})
+        return dataclasses.replace(image, size=disk.least_mib << 20, extra={DISK: disk})
 
     def prepare(self, image: plan.Image, source: capability.ImageSource) -> bool:
         """Import an image unless the Connector has it; whether that was done.

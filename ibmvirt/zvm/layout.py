@@ -115,10 +115,7 @@ def _size(
         if disk.size_mib == 0:
             # Exactly what is in the image.
             return str(image.units)
-        # A disk has whole units: the Connector rounds the flavor's size up, and
-        # an image of such a disk has as many.
-        unit = imageformat.UNIT_BYTES[image.type]
-        if -(-disk.size_mib * _MIB // unit) < image.units:
+        if disk.size_mib < image.least_mib:
             raise exceptions.InvalidRequest(
                 attempted,
                 f"the flavor gives it {disk.size_mib} MiB and the image has {image}",

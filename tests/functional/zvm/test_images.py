@@ -89,6 +89,7 @@ def test_a_foreign_format_is_refused_before_anything_is_made(driven, content):
 
 
 def test_a_flavor_smaller_than_the_image_is_refused_before_anything_is_made(driven):
+    driven.source.content = imagefile.write(bytes(3 * imagefile.CYLINDER))
     driven.simulator.admin("DELETE", "journal")
     with pytest.raises(exceptions.InvalidRequest, match="cylinders"):
         driven.plan(root=1)
