@@ -194,7 +194,7 @@ def test_a_root_disk_of_0_has_exactly_the_images_size():
 @pytest.mark.parametrize(
     ("disk", "shown"),
     [
-        (plan.DiskSpec("root", 0, 2347), "2347 MiB and the image has 3338 cylinders"),
+        (plan.DiskSpec("root", 0, 2346), "2346 MiB and the image has 3338 cylinders"),
         (plan.DiskSpec("root", 0, 900_000_000), "can have"),
         (plan.DiskSpec("ephemeral", 0, 900_000_000), "can have"),
         (plan.DiskSpec("ephemeral", 0, 1, filesystem="vfat"), "vfat"),
