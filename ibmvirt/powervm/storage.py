@@ -174,7 +174,7 @@ class Storage(capability.Storage):
             )
             for kind in self._volumes.values():
                 kind.leave(guest)
-            self._forget(unmapped, volumes)
+            self._forget(guest, unmapped, volumes)
         disks: dict[str, plan.DiskRef] = {}
         media: dict[str, plan.MediaRef] = {}
         for vios, items in unmapped.gone.items():
@@ -227,7 +227,7 @@ class Storage(capability.Storage):
                 ],
                 f"unmap the volume {volume.id} of the partition {guest.name}",
             )
-            self._forget(unmapped, (volume,))
+            self._forget(guest, unmapped, (volume,))
 
     def _udid(
         self,
@@ -264,24 +264,38 @@ class Storage(capability.Storage):
         parallel.over_vioses(change, self._topology.active_vioses())
         return result
 
-    def _forget(self, unmapped: _Unmapped, volumes: tuple[plan.Volume, ...]) -> None:
+    def _forget(
+        self,
+        guest: plan.GuestRef,
+        unmapped: _Unmapped,
+        volumes: tuple[plan.Volume, ...],
+    ) -> None:
         """Let the VIOSes forget disks that nobody maps any more."""
         names = {
             uuid: {name for kind, _id, name in items if kind == VOLUME}
             for uuid, items in unmapped.gone.items()
         }
+        found = {
+            identity
+            for items in unmapped.gone.values()
+            for kind, identity, _n in items
+            if kind == VOLUME
+        }
         for volume in volumes:
-            kind = self._volumes.get(volume.protocol)
-            if kind is not None:
-                for uuid, known in kind.known(volume).items():
+            kind_ = self._volumes.get(volume.protocol)
+            if kind_ is not None:
+                if not kind_.known(volume) and len(found) < len(volumes):
+                    # Not all had a mapping: a try that failed, or a service
+                    # that was killed, may have left a disk of it.
+                    kind_.search(guest, volume)
+                for uuid, known in kind_.known(volume).items():
                     names.setdefault(uuid, set()).update(known)
         # A shared volume is another partition's disk too.
         for uuid, left in unmapped.left.items():
             names.get(uuid, set()).difference_update(name for *_id, name in left)
         gone = {uuid: sorted(some) for uuid, some in names.items() if some}
-        if gone:
-            for kind in self._volumes.values():
-                kind.forget(gone)
+        for kind_ in self._volumes.values():
+            kind_.forget(gone)
 
     def count(self, guest: plan.GuestRef) -> int:
         """How many disks a partition has; each counts once. One call."""

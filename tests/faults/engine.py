@@ -71,6 +71,8 @@ class Operation:
     :param run: the operation.
     :param undo: what an operator would do next, to get rid of everything.
     :param view: what is there, without ids: equal after every success.
+    :param options: of the driver, with which it is started.
+    :param quick: whether it belongs to the sweep of `make test`.
     """
 
     name: str
@@ -78,6 +80,8 @@ class Operation:
     run: object
     undo: object
     view: object
+    options: object = dataclasses.field(default_factory=dict)
+    quick: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,7 +179,7 @@ class _Started:
     def __enter__(self):
         simulator = self._sweep.simulator
         simulator.reset("clean")
-        self._context = self._sweep.running(simulator)
+        self._context = self._sweep.running(simulator, **self._operation.options)
         driven = self._context.__enter__()
         subject = self._operation.prepare(driven)
         simulator.mark("before")
@@ -188,7 +192,10 @@ class _Started:
 
 
 # What belongs to no server is named as itself.
-_SHARED = ("shared storage pool", "vios", "media repository", "list the guests")
+_SHARED = (
+    "shared storage pool", "vios", "media repository", "list the guests",
+    "fibre channel", "fabric",
+)  # fmt: skip
 
 
 def _files(driven):
@@ -208,6 +215,7 @@ def _names(error, driven, subject):
     names.update((server.uuid[1:], server.uuid.replace("-", "")[:20]))
     names.update((image.id, image.name, *_SHARED))
     names.update(vif.id for vif in subject.guest.vifs)
+    names.update(getattr(driven, "named", ()))
     # A z/VM server's userid.
     names.update(str(v) for v in driven.kept.get(server.uuid, {}).values())
     return any(name.lower() in attempted for name in names)

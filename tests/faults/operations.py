@@ -58,8 +58,15 @@ def view_powervm(driven, spawn):
     for guest in driven.simulator.admin("GET", "guests"):
         if guest["name"] == spawn.server.name:
             adapters = ((a["vlan"], a["switch"]) for a in guest["adapters"])
-            storage = ((s["vios"], s["kind"]) for s in guest["storage"])
-            return guest["state"], sorted(adapters), sorted(storage)
+            # One VIOS that finds a volume is enough.
+            storage = {
+                (s["vios"] if s["kind"] != "PhysicalVolume" else "", s["kind"])
+                for s in guest["storage"]
+            }
+            ports = ((f["vios"], f["port"]) for f in guest["fibre_channel"])
+            return (
+                guest["state"], sorted(adapters), sorted(storage), sorted(ports),
+            )  # fmt: skip
     return None
 
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults import engine, operations
+from tests.faults import engine, operations, powervm_operations
 
 
 def _cells(full, reduced):
@@ -27,11 +27,14 @@ def _cells(full, reduced):
         pytest.param(operation, effect, id=f"{operation.name}-{effect.name}")
         for operation in full[0]
         for effect in full[1]
-        if (effect in operations.REDUCED) == reduced
+        if (effect in operations.REDUCED and operation.quick) == reduced
     ]
 
 
-_POWERVM = (operations.POWERVM, operations.FULL_POWERVM)
+_POWERVM = (
+    [*operations.POWERVM, *powervm_operations.ALL],
+    operations.FULL_POWERVM,
+)
 _ZVM = (operations.ZVM, operations.FULL_ZVM)
 
 

@@ -68,11 +68,17 @@ class VolumeKind(abc.ABC):
         return plan.NOTHING
 
     def forget(self, names: dict[str, list[str]]) -> None:
-        """Let VIOSes (by UUID) forget disks (by name); errors are logged only."""
+        """Let VIOSes (by UUID) forget disks (by name), as far as they can.
+
+        What they cannot is logged, and tried again with the next call.
+        """
 
     def known(self, volume: plan.Volume) -> dict[str, list[str]]:
-        """The disks that :meth:`reach` made of a volume, by VIOS."""
+        """The disks that :meth:`reach` made of a volume, by VIOS; no call."""
         return {}
+
+    def search(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
+        """Make known the disks that another service, or try, made of a volume."""
 
     def slots(self, guest: plan.GuestRef) -> list[int]:
         """Slots of the guest's adapters that lead to volumes without a disk."""

@@ -73,6 +73,9 @@ class FibreChannel(base.VolumeKind):
     def slots(self, guest: plan.GuestRef) -> list[int]:
         return self._way(guest.record).slots(guest)
 
+    def search(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
+        self._way(guest.record).search(guest, volume)
+
     def leave(self, guest: plan.GuestRef) -> None:
         self._npiv.leave(guest)
 

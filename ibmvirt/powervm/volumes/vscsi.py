@@ -23,7 +23,7 @@ from pypowervm.wrappers import storage as storage_wrapper
 
 from ibmvirt.common import exceptions, plan
 from ibmvirt.powervm import parallel
-from ibmvirt.powervm.rest import jobs, topology
+from ibmvirt.powervm.rest import errors, jobs, topology
 from ibmvirt.powervm.volumes import base, luarecovery
 
 LOG = logging.getLogger(__name__)
@@ -57,6 +57,8 @@ class Vscsi(base.VolumeKind):
         # What was discovered, by volume and VIOS; lost with the process, and
         # then discovered again.
         self._found: dict[str, dict[str, luarecovery.Found]] = {}
+        # Disks that VIOSes (by UUID) could not forget.
+        self._left: dict[str, set[str]] = {}
 
     def check(self, volume: plan.Volume) -> None:
         what = f"use the volume {volume.id}"
@@ -120,6 +122,10 @@ class Vscsi(base.VolumeKind):
 
         parallel.over_vioses(look, self._topology.active_vioses())
         with self._lock:
+            for uuid, seen in found.items():
+                # The names of disks are given again.
+                self._drop(uuid, seen.name)
+                self._left.get(uuid, set()).discard(seen.name)
             if found:
                 self._found[volume.id] = found
             else:
@@ -186,38 +192,65 @@ class Vscsi(base.VolumeKind):
             found = self._found.get(volume.id) or {}
         return {uuid: [seen.name] for uuid, seen in found.items()}
 
+    def search(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
+        try:
+            self._search(volume, 1)
+        except exceptions.HypervisorError as error:
+            # Its LUN is gone, and then there is no new disk of it either.
+            LOG.info("%s", error)
+
     def forget(self, names: dict[str, list[str]]) -> None:
         """A disk that stays after its LUN is gone hinders the next LUN there."""
+        with self._lock:
+            wanted = {uuid: set(some) for uuid, some in self._left.items()}
+        for uuid, some in names.items():
+            wanted.setdefault(uuid, set()).update(some)
 
         def remove(vios: topology.Vios) -> None:
-            for name in names.get(vios.uuid, ()):
-                try:
-                    self._jobs.run(
-                        "VirtualIOServer",
-                        vios.uuid,
-                        "RemoveDevice",
-                        {"devName": name},
-                        what=f"remove the disk {name} of {vios.name}",
-                    )
-                except exceptions.HypervisorError as error:
-                    # Another partition may use it, or it is gone already.
-                    LOG.warning("%s", error)
-                self._drop(vios.uuid, name)
+            for name in sorted(wanted.get(vios.uuid, ())):
+                self._forget(vios, name)
 
-        parallel.over_vioses(remove, self._topology.active_vioses())
+        if wanted:
+            parallel.over_vioses(remove, self._topology.active_vioses())
+
+    def _forget(self, vios: topology.Vios, name: str) -> None:
+        what = f"remove the disk {name} of {vios.name}"
+        for last in (False, True):
+            try:
+                self._jobs.run(
+                    "VirtualIOServer",
+                    vios.uuid,
+                    "RemoveDevice",
+                    {"devName": name},
+                    what=what,
+                )
+            except errors.JobFailed as error:
+                # It is gone, or a partition uses it that we know nothing of.
+                LOG.info("%s", error)
+            except exceptions.HypervisorError as error:
+                LOG.warning("%s", error)
+                if not last:
+                    continue
+                with self._lock:
+                    self._left.setdefault(vios.uuid, set()).add(name)
+                return
+            break
+        with self._lock:
+            self._left.get(vios.uuid, set()).discard(name)
+            self._drop(vios.uuid, name)
 
     def _drop(self, vios_uuid: str, name: str) -> None:
-        with self._lock:
-            for volume, found in list(self._found.items()):
-                rest = {
-                    uuid: seen
-                    for uuid, seen in found.items()
-                    if (uuid, seen.name) != (vios_uuid, name)
-                }
-                if rest:
-                    self._found[volume] = rest
-                else:
-                    del self._found[volume]
+        """No volume is that disk of the VIOS any more (under the lock)."""
+        for volume, found in list(self._found.items()):
+            rest = {
+                uuid: seen
+                for uuid, seen in found.items()
+                if (uuid, seen.name) != (vios_uuid, name)
+            }
+            if rest:
+                self._found[volume] = rest
+            else:
+                del self._found[volume]
 
     def extend(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
         udid = self.udid(guest, volume)
