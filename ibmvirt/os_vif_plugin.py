@@ -22,7 +22,8 @@ from __future__ import annotations
 
 import typing
 
-from os_vif import objects, plugin
+from os_vif import plugin
+from os_vif.objects import host_info
 
 from ibmvirt import loader
 
@@ -32,8 +33,8 @@ loader.install()
 class IBMVirtPlugin(plugin.PluginBase):
     """Plugs nothing."""
 
-    def describe(self) -> objects.host_info.HostPluginInfo:
-        return objects.host_info.HostPluginInfo(plugin_name="ibmvirt", vif_info=[])
+    def describe(self) -> host_info.HostPluginInfo:
+        return host_info.HostPluginInfo(plugin_name="ibmvirt", vif_info=[])
 
     def plug(self, vif: typing.Any, instance_info: typing.Any) -> None:
         """Never called: no VIF names this plug-in."""

@@ -345,8 +345,11 @@ class Extras:
             self._need(disks.keeps_images or None, "cache an image")
             image = planning.glance_image(images.show(context, image_id))
             source = self.images.source(context, image)
-            disks.prepare_image(dataclasses.replace(image, size=source.size()), source)
-            return source.opened > 0
+            image = dataclasses.replace(image, size=source.size())
+            image = disks.inspect(image, source)
+            before = source.opened
+            disks.prepare_image(image, source)
+            return source.opened > before
 
     def manage_image_cache(
         self, context: typing.Any, all_instances: typing.Any

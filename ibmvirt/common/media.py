@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import io
+import ipaddress
 import typing
 
 import nova.conf
@@ -79,11 +80,11 @@ def _add_management(metadata: typing.Any, management: plan.ManagementVif) -> Non
     Its address is the link-local one of its MAC (RFC 4291, appendix A), which
     is how NovaLink's management partition reaches the guest for RMC.
     """
+    if metadata.network_metadata is None:  # of a server without ports
+        metadata.network_metadata = {"links": [], "networks": [], "services": []}
     data = metadata.network_metadata
-    if not isinstance(data, dict):
-        return
     name = "ibmvirt-management"
-    data.setdefault("links", []).append(
+    data["links"].append(
         {
             "id": name,
             "type": "phy",
@@ -91,7 +92,7 @@ def _add_management(metadata: typing.Any, management: plan.ManagementVif) -> Non
             "mtu": management.mtu,
         }
     )
-    data.setdefault("networks", []).append(
+    data["networks"].append(
         {
             "id": name,
             "link": name,
@@ -106,8 +107,6 @@ def _add_management(metadata: typing.Any, management: plan.ManagementVif) -> Non
 
 def link_local(mac: str) -> str:
     """The fe80::/64 address of a MAC, by its modified EUI-64."""
-    import ipaddress
-
     octets = bytes.fromhex(mac.replace(":", ""))
     eui = bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:]
     return str(ipaddress.IPv6Address(b"\xfe\x80" + bytes(6) + eui))
