@@ -22,6 +22,7 @@ from many threads at once; Nova serialises the calls of one server only.
 from __future__ import annotations
 
 import abc
+import builtins
 import collections.abc
 import dataclasses
 import typing
@@ -102,6 +103,10 @@ class Guests(abc.ABC):
     @abc.abstractmethod
     def list(self) -> list[plan.GuestRef]:
         """All guests of this host."""
+
+    def uuids(self) -> builtins.list[str]:
+        """UUIDs of those servers whose guests tell them."""
+        return [guest.uuid for guest in self.list() if guest.uuid]
 
     @abc.abstractmethod
     def state(self, guest: plan.GuestRef, *, use_cache: bool) -> plan.GuestState:
@@ -260,6 +265,13 @@ class Media(abc.ABC):
 class Host(abc.ABC):
     """The node."""
 
+    def watch(self, told: Told) -> None:
+        """Let ``told`` hear why the platform is away, or None, once in a while.
+
+        Called before :meth:`start`. A platform that does not come back by
+        itself has nothing to tell.
+        """
+
     # Beginnings of the names of traits that nobody else gives a node.
     trait_prefixes: tuple[str, ...] = ("CUSTOM_IBMVIRT_",)
 
@@ -290,6 +302,9 @@ class Host(abc.ABC):
 
 # Called with the server's UUID and its new nova power state.
 StateListener = collections.abc.Callable[[str, int], None]
+
+
+Told = collections.abc.Callable[[str | None], None]
 
 
 class Volumes(abc.ABC):

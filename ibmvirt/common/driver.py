@@ -29,6 +29,7 @@ from nova.virt import node as nova_node
 
 import ibmvirt
 from ibmvirt.common import (
+    availability,
     capability,
     context,
     device_tags,
@@ -71,6 +72,7 @@ class BaseDriver(
         )
         self.images = images.Images(packed=self.backend.qcow2_images)
         self.reporter = events.Reporter(self.emit_event)
+        self.availability = availability.Availability(virtapi)
         LOG.info("%s of ibmvirt %s is loaded", type(self).__name__, ibmvirt.__version__)
 
     def make_backend(self) -> capability.Backend:
@@ -82,13 +84,22 @@ class BaseDriver(
     def init_host(self, host: typing.Any) -> None:
         with self._on_host("init_host"):
             self.reporter.start()
+            self.backend.host.watch(self.availability.changed)
             self.backend.host.start(self.reporter.changed)
 
     def cleanup_host(self, host: typing.Any) -> None:
         self.backend.host.stop()
         self.reporter.stop()
 
+    def process_instances_at_startup(
+        self, context: typing.Any, instances: typing.Any
+    ) -> typing.Any:
+        """Nova goes through them next; what needs the platform may wait."""
+        self.availability.starting = True
+        return instances
+
     def get_available_nodes(self, refresh: bool = False) -> list[str]:
+        self.availability.starting = False
         with self._on_host("nodes", listing=True):
             return [self.backend.host.node_name()]
 

@@ -21,11 +21,13 @@ import functools
 import logging
 import typing
 
+import nova.exception
 from nova.compute import power_state, task_states, vm_states
 from nova.virt import hardware
 from oslo_concurrency import lockutils
 
 from ibmvirt.common import (
+    availability,
     capability,
     context,
     device_tags,
@@ -50,6 +52,7 @@ class Extras:
     backend: capability.Backend
     images: images.Images
     reporter: events.Reporter
+    availability: availability.Availability
 
     if typing.TYPE_CHECKING:
 
@@ -80,9 +83,25 @@ class Extras:
     ) -> hardware.InstanceInfo:
         # Not by _operation: to look at a server is not to work on it.
         work = context.Operation("get_info", instance.uuid)
-        with errors.to_nova(instance.uuid), context.operation(work):
-            guest = self._guest(instance)
-            return self._info(self.backend.guests.state(guest, use_cache=use_cache))
+        try:
+            with errors.to_nova(instance.uuid), context.operation(work):
+                guest = self._guest(instance)
+                state = self.backend.guests.state(guest, use_cache=use_cache)
+        except nova.exception.HypervisorUnavailable:
+            if not self.availability.starting:
+                raise
+            return hardware.InstanceInfo(state=power_state.NOSTATE)
+        return self._info(state)
+
+    def _or_later(self, action: collections.abc.Callable[[], None]) -> None:
+        """Do it, or at service start once the platform is there."""
+        try:
+            action()
+        except nova.exception.HypervisorUnavailable as error:
+            if not self.availability.starting:
+                raise
+            LOG.warning("%s It is done when the platform is back.", error)
+            self.availability.when_available(action)
 
     def list_instances(self) -> list[str]:
         with self._on_host("list", listing=True):
@@ -90,7 +109,7 @@ class Extras:
 
     def list_instance_uuids(self) -> list[str]:
         with self._on_host("list", listing=True):
-            return [g.uuid for g in self.backend.guests.list() if g.uuid]
+            return self.backend.guests.uuids()
 
     def get_num_instances(self) -> int:
         return len(self.list_instances())
@@ -162,11 +181,14 @@ class Extras:
         share_info: typing.Any,
         block_device_info: typing.Any = None,
     ) -> None:
-        with self._operation("resume", instance, context):
-            guest = self._guest(instance)
-            state = self.backend.guests.state(guest, use_cache=False)
-            if state.power_state not in (power_state.RUNNING, power_state.PAUSED):
-                self.backend.guests.power_on(guest)
+        def resume() -> None:
+            with self._operation("resume", instance, context):
+                guest = self._guest(instance)
+                state = self.backend.guests.state(guest, use_cache=False)
+                if state.power_state not in (power_state.RUNNING, power_state.PAUSED):
+                    self.backend.guests.power_on(guest)
+
+        self._or_later(resume)
 
     def pause(self, instance: typing.Any) -> None:
         with self._operation("pause", instance):
@@ -190,11 +212,13 @@ class Extras:
     # -- networks ---------------------------------------------------------
 
     def plug_vifs(self, instance: typing.Any, network_info: typing.Any) -> None:
-        with self._operation("plug_vifs", instance):
-            server = planning.server(instance)
-            guest = self.backend.guests.find(server)
-            if guest is not None:
-                self.backend.networks.ensure(guest, planning.vifs(network_info))
+        def plug() -> None:
+            with self._operation("plug_vifs", instance):
+                guest = self.backend.guests.find(planning.server(instance))
+                if guest is not None:
+                    self.backend.networks.ensure(guest, planning.vifs(network_info))
+
+        self._or_later(plug)
 
     def unplug_vifs(self, instance: typing.Any, network_info: typing.Any) -> None:
         with self._operation("unplug_vifs", instance):

@@ -17,7 +17,7 @@ from __future__ import annotations
 import pathlib
 import typing
 
-from ibmvirt.common import capability, exceptions
+from ibmvirt.common import capability, exceptions, periodic
 from ibmvirt.zvm import (
     cluster,
     disks,
@@ -34,8 +34,11 @@ from ibmvirt.zvm import (
     snapshots,
     userids,
     volumes,
+    watch,
 )
 from ibmvirt.zvm.client import connector, transport
+
+SWEEP = 300.0
 
 
 def build(
@@ -119,8 +122,10 @@ def build(
             state,
             own_ip,
             disk_pools,
+            watch.Watch(calls, options.check_interval),
             on_start=(transports.start,),
             when_reached=(cache.start,),
+            background=[periodic.Periodic("fcp-sweep", lambda: SWEEP, cinder.sweep)],
         ),
         volumes=cinder,
         pause=pause,

@@ -22,8 +22,8 @@ import typing
 
 from nova.objects import fields
 
-from ibmvirt.common import capability, exceptions, plan
-from ibmvirt.zvm import pools
+from ibmvirt.common import capability, exceptions, periodic, plan
+from ibmvirt.zvm import pools, watch
 from ibmvirt.zvm.client import connector
 
 LOG = logging.getLogger(__name__)
@@ -33,7 +33,8 @@ class Host(capability.Host):
     """The member whose Connector we use.
 
     :param on_start: run when the service starts, before anything is asked.
-    :param when_reached: run once after it, where the Connector answers.
+    :param when_reached: run once, as soon as the Connector answers.
+    :param background: runs from start to stop.
     """
 
     def __init__(
@@ -42,9 +43,16 @@ class Host(capability.Host):
         state: pathlib.Path,
         own_ip: str,
         disk_pools: pools.Pools,
+        looks: watch.Watch,
         on_start: collections.abc.Sequence[collections.abc.Callable[[], None]] = (),
         when_reached: collections.abc.Sequence[collections.abc.Callable[[], None]] = (),
+        background: collections.abc.Sequence[periodic.Periodic] = (),
     ) -> None:
+        self._looks = looks
+        self._background = (
+            periodic.Periodic("connector-watch", looks.interval, self._look),
+            *background,
+        )
         self._on_start = on_start
         self._when_reached = when_reached
         self._pools = disk_pools
@@ -53,28 +61,42 @@ class Host(capability.Host):
         self._own_ip = own_ip
         self._lock = threading.Lock()
         self._name = ""
+        self._checked = False
+
+    def watch(self, told: capability.Told) -> None:
+        self._looks.tell(told)
 
     def start(self, listener: capability.StateListener) -> None:
         """A Connector that is away does not keep the service from starting."""
         for action in self._on_start:
             action()
-        try:
-            info = self._calls.host_info()
-        except exceptions.HypervisorError as error:
-            LOG.error("%s The node stays down until it answers.", error)
-            return
-        LOG.info(
-            "z/VM %s on %s", info["hypervisor_version"], info["hypervisor_hostname"]
-        )
-        self._keep_name(str(info["hypervisor_hostname"]))
-        for action in (self._pools.learn, *self._when_reached):
-            try:
-                action()
-            except exceptions.HypervisorError as error:
-                LOG.warning("%s", error)
+        self._look()
+        for work in self._background:
+            work.start()
 
     def stop(self) -> None:
         self._calls.close()
+        for work in self._background:
+            work.stop()
+
+    def _look(self) -> None:
+        """See whether the Connector answers; the first time, what it is on."""
+        if not self._looks.look() or self._checked:
+            return
+        try:
+            info = self._calls.host_info()
+        except exceptions.HypervisorError as error:
+            LOG.error("%s", error)
+            return
+        self._checked = True
+        name, version = info["hypervisor_hostname"], info["hypervisor_version"]
+        LOG.info("z/VM %s on %s", version, name)
+        self._keep_name(str(name))
+        for reached in (self._pools.learn, *self._when_reached):
+            try:
+                reached()
+            except exceptions.HypervisorError as error:
+                LOG.warning("%s", error)
 
     def _keep_name(self, name: str) -> None:
         with self._lock:

@@ -55,6 +55,13 @@ OPTIONS = [
         help="How config drives, images and snapshots come to the Connector and "
         "from it.",
     ),
+    cfg.FloatOpt(
+        "check_interval",
+        default=10.0,
+        min=1.0,
+        help="Seconds between looks whether the Connector answers. While it does "
+        "not, the service is disabled and the scheduler leaves the node out.",
+    ),
     cfg.StrOpt(
         "shared_directory",
         help="Directory that the Connector sees under the same path, where "

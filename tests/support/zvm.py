@@ -102,6 +102,7 @@ def running(simulator, url=None, image_age=None, state=None, **overrides):
         "fcp_template": "",
         "fcp_reservation_time": 1800,
         "ssi_connectors": [],
+        "check_interval": 10.0,
         **overrides,
     }
     with tempfile.TemporaryDirectory(prefix="zvm-driven-") as temporary:

@@ -46,6 +46,10 @@ class ZVMSimulator(handle.Simulator):
         found: str | None = self.members[0]["token_path"]
         return found
 
+    def kill_connector(self, member: str = "ZVMSIM1") -> None:
+        """End a member's Connector as a crash does; restart it by the next."""
+        self.admin("POST", f"members/{member}/kill", {})
+
     def restart_connector(self, member: str = "ZVMSIM1") -> None:
         """Kill a member's Connector and start it again."""
         self.admin("POST", f"members/{member}/restart", {})

@@ -119,6 +119,7 @@ class Machine:
         )
         inspection.add_routes(control, self.zvm)
         events.register(self.zvm)
+        control.route("POST", "members/([^/]+)/kill", self.kill)
         control.route("POST", "members/([^/]+)/restart", self.restart)
         self.instruments.handle(
             expire_token=daemon.expire_token, restart=self._restart_by_rule
@@ -158,15 +159,24 @@ class Machine:
         self.zvm.world.mark()
         self.admin.start()
 
-    def restart(self, name: str, body: typing.Any) -> typing.Any:
-        """Kill a member's Connector and start it on the same port.
+    def _member(self, name: str) -> member.Member:
+        """:raises KeyError: no such member."""
+        for one in self.members:
+            if one.name == name.upper():
+                return one
+        raise KeyError(f"member {name}")
 
-        :raises KeyError: no such member.
-        """
-        found = [one for one in self.members if one.name == name.upper()]
-        if not found:
-            raise KeyError(f"member {name}")
-        one = found[0]
+    def kill(self, name: str, body: typing.Any) -> typing.Any:
+        """End a member's Connector as a crash does, until the next restart."""
+        one = self._member(name)
+        with self._restarting:
+            one.kill()
+            self.daemon.forget(one.name)
+        return {"connector_url": one.url}
+
+    def restart(self, name: str, body: typing.Any) -> typing.Any:
+        """Kill a member's Connector, if it runs, and start it on the same port."""
+        one = self._member(name)
         address = one.url.partition("://")[2]
         host, _, port = address.rpartition(":")
         with self._restarting:

@@ -15,9 +15,14 @@
 from __future__ import annotations
 
 import collections.abc
+import logging
 import typing
 
 from ibmvirt.zvm.client import errors, transport
+
+LOG = logging.getLogger(__name__)
+
+_PROBE_TIMEOUT = 30.0
 
 
 class Connector:
@@ -25,6 +30,8 @@ class Connector:
 
     def __init__(self, wire: transport.Transport) -> None:
         self._wire = wire
+        # Why the Connector is known to be away; then nothing is tried.
+        self.away = ""
 
     def call(
         self, what: str, api: str, *args: typing.Any, **kwargs: typing.Any
@@ -34,6 +41,8 @@ class Connector:
         :param what: for errors: "start the guest OSV00001".
         :raises ConnectorError: by its codes.
         """
+        if self.away:
+            raise errors.ConnectorUnreachable(what, self.away)
         try:
             answer = self._wire.call(api, *args, **kwargs)
         except (errors.ConnectorUnreachable, errors.ConnectorAnswerLost) as error:
@@ -49,6 +58,20 @@ class Connector:
     @property
     def url(self) -> str:
         return self._wire.url
+
+    def probe(self) -> None:
+        """Ask for something that costs nothing, though it is known to be away.
+
+        :raises ConnectorError: there is no good answer.
+        """
+        what = f"reach the z/VM Cloud Connector at {self.url}"
+        try:
+            answer = self._wire.call("guest_list", timeout_read=_PROBE_TIMEOUT)
+        except (errors.ConnectorUnreachable, errors.ConnectorAnswerLost) as error:
+            LOG.debug("%s", error)
+            raise errors.ConnectorUnreachable(what, "it does not answer") from error
+        if answer["overallRC"] != 0:
+            raise errors.error_for(what, answer)
 
     # -- host ---------------------------------------------------------------
 
