@@ -20,6 +20,7 @@ from ibmvirt.common import capability
 from ibmvirt.powervm import connection as connections
 from ibmvirt.powervm import (
     host,
+    leftovers,
     local_tools,
     lpar_cache,
     media,
@@ -52,7 +53,6 @@ def build(
     places = topology.Topology(adapter, options.cluster_name, options.tier_name)
     cache = lpar_cache.LparCache(adapter)
     runner = jobs.Jobs(adapter, options.job_timeout)
-    operations = power.Power(runner, cache)
     writers = writer.Writers(adapter)
     kinds = _volume_kinds(options, adapter, places, writers, runner, host_name)
     disks = disk_kinds.build(adapter, places, writers, options)
@@ -63,6 +63,13 @@ def build(
         options.vopt_media_volume_group,
         options.vopt_media_rep_size,
     )
+    drives = media.Media(
+        adapter,
+        repository,
+        writers,
+        options.remove_vopt_media_time if options.remove_vopt_media_on_boot else None,
+    )
+    operations = power.Power(runner, cache, drives.at_boot)
     mappings = storage.Storage(adapter, places, writers, disks, repository, kinds)
     defaults = {
         "proc_units_factor": str(options.proc_units_factor),
@@ -85,7 +92,7 @@ def build(
             physical.Bridges(places, options.bridge_mappings),
             writers.forget,
         ),
-        media=media.Media(adapter, repository, writers),
+        media=drives,
         host=host.Host(
             connection,
             places,
@@ -94,6 +101,7 @@ def build(
             vios_wait=options.vios_wait_timeout,
             own_ip=own_ip,
             disk_capacity=disks.configured.capacity,
+            left_over=leftovers.Leftovers(places, cache, writers, disks, drives),
         ),
         volumes=volumes.Volumes(
             mappings,

@@ -23,7 +23,7 @@ from nova.objects import fields
 
 from ibmvirt.common import capability, clock, context, exceptions, plan
 from ibmvirt.powervm import connection as connections
-from ibmvirt.powervm import lpar_cache, metrics, scrub, writer
+from ibmvirt.powervm import leftovers, lpar_cache, metrics, scrub, writer
 from ibmvirt.powervm.guests import partitions
 from ibmvirt.powervm.rest import poller, topology
 
@@ -49,6 +49,7 @@ class Host(capability.Host):
         vios_wait: float,
         own_ip: str,
         disk_capacity: collections.abc.Callable[[], tuple[float, float]],
+        left_over: leftovers.Leftovers,
     ) -> None:
         self._connection = connection
         self._topology = places
@@ -59,6 +60,7 @@ class Host(capability.Host):
         self._disk_capacity = disk_capacity
         self._cpu = metrics.HostCpu(connection.adapter, places)
         self._scrub = scrub.Scrub(connection.adapter, places, cache, writers)
+        self._leftovers = left_over
         self._poller: poller.Poller | None = None
         self._started = False
         self._name = ""
@@ -87,6 +89,7 @@ class Host(capability.Host):
         # It reads the partitions, once it hears of changes.
         self._poller.start()
         self._scrub.clean(left)
+        self._leftovers.clean(left.vioses)
 
     def _event(self, kind: str, data: str, detail: str) -> None:
         self._cache.event(kind, data, detail)

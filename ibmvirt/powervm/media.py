@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+import collections.abc
+import contextlib
 import hashlib
 import io
 import logging
@@ -31,13 +33,30 @@ from ibmvirt.powervm.rest import topology, uploads
 LOG = logging.getLogger(__name__)
 
 _NAME_MAX = 37
+_DIGITS = _NAME_MAX - len("cfg_.iso")
+_DRIVE = re.compile(f"cfg_([0-9a-f]{{{_DIGITS}}})[.]iso")
 _REPOSITORY = "vopt"
 
 
 def drive_name(server: plan.Server) -> str:
     """cfg_<UUID>.iso as nova-powervm cuts it."""
-    digits = re.sub("[^0-9a-f]", "", server.uuid.lower())
-    return f"cfg_{digits[: _NAME_MAX - 8]}.iso"
+    return f"cfg_{_digits(server.uuid)}.iso"
+
+
+def digits_of(name: str) -> str | None:
+    """What a drive's name tells of its partition's UUID; None: it is no drive."""
+    match = _DRIVE.fullmatch(name)
+    return partition_digits(match.group(1)) if match else None
+
+
+def partition_digits(uuid: str) -> str:
+    """The beginning of a UUID as a partition has it: without its first bit."""
+    digits = _digits(uuid)
+    return f"{int(digits[0], 16) & 7:x}{digits[1:]}"
+
+
+def _digits(uuid: str) -> str:
+    return re.sub("[^0-9a-f]", "", uuid.lower())[:_DIGITS]
 
 
 class Repository:
@@ -147,11 +166,20 @@ class Media(capability.Media):
     """
 
     def __init__(
-        self, adapter: typing.Any, repository: Repository, writers: writer.Writers
+        self,
+        adapter: typing.Any,
+        repository: Repository,
+        writers: writer.Writers,
+        stay: int | None,
     ) -> None:
+        """:param stay: minutes from the first start on; None = for ever."""
         self._adapter = adapter
         self._repository = repository
         self._writers = writers
+        self._stay = stay
+        self._lock = threading.Lock()
+        # Drives of servers that have not been started yet.
+        self._new: set[str] = set()
 
     def check(self) -> None:
         """:raises HypervisorError: there is no media repository, nor room for one."""
@@ -168,7 +196,24 @@ class Media(capability.Media):
             vios_uuid=self._repository.home().vios.uuid,
             what=f"upload the config drive of {server.name}",
         )
+        with self._lock:
+            self._new.add(name)
         return plan.MediaRef(name, name, len(content))
+
+    @contextlib.contextmanager
+    def at_boot(self, guest: plan.GuestRef) -> collections.abc.Iterator[dict[str, str]]:
+        """Parameters of a start after which the platform takes the drive away."""
+        name = drive_name(plan.Server(guest.uuid, guest.name)) if guest.uuid else ""
+        with self._lock:
+            first = name in self._new
+        wanted = first and self._stay is not None
+        yield (
+            {"remove_optical_name": name, "remove_optical_time": str(self._stay)}
+            if wanted
+            else {}
+        )
+        with self._lock:
+            self._new.discard(name)
 
     def leftovers(self, server: plan.Server) -> tuple[plan.MediaRef, ...]:
         name = drive_name(server)
@@ -176,22 +221,37 @@ class Media(capability.Media):
 
     def delete(self, media: plan.MediaRef) -> None:
         """Two calls: the volume group is read and written."""
+        with self._lock:
+            self._new.discard(media.name)
+        self.remove({media.name}, f"remove the config drive {media.name}")
+
+    def remove(self, names: collections.abc.Set[str], what: str) -> None:
+        """Remove media by their names; silent about those that are gone."""
         home = self._repository.find()
         if home is None:
             return
 
-        def remove(group: typing.Any) -> bool:
+        def change(group: typing.Any) -> bool:
             gone = [
                 (repository, item)
                 for repository in group.vmedia_repos
                 for item in repository.optical_media
-                if item.name == media.name
+                if item.name in names
             ]
             for repository, item in gone:
                 repository.optical_media.remove(item)
             return bool(gone)
 
         # Removals at the same time are one write of the volume group.
-        self._writers.of_group(home).apply(
-            remove, f"remove the config drive {media.name}"
-        )
+        self._writers.of_group(home).apply(change, what)
+
+    def names(self) -> set[str]:
+        """What the repository holds. One call."""
+        home = self._repository.find()
+        if home is None:
+            return set()
+        return {
+            str(item.name)
+            for repository in self._writers.of_group(home).read().vmedia_repos
+            for item in repository.optical_media
+        }

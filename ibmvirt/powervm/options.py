@@ -121,6 +121,19 @@ OPTIONS = [
         min=1,
         help="Size in GB of the media repository that is made.",
     ),
+    cfg.BoolOpt(
+        "remove_vopt_media_on_boot",
+        default=False,
+        help="Let the platform take a server's config drive away some time after "
+        "its first start. The drive's file goes with the server.",
+    ),
+    cfg.IntOpt(
+        "remove_vopt_media_time",
+        default=60,
+        min=0,
+        help="Minutes from a server's first start until its config drive is "
+        "taken away.",
+    ),
     cfg.StrOpt(
         "cluster_name",
         default="",

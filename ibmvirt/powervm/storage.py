@@ -141,7 +141,7 @@ class Storage(capability.Storage):
         others = [
             mapping
             for mapping in wrapper.scsi_mappings
-            if mapping.client_lpar_href and not _is_of(mapping, guest.id)
+            if mapping.client_lpar_href and not is_of(mapping, guest.id)
         ]
         for taken in _mapped(others) & exclusive.keys():
             raise exceptions.HypervisorError(
@@ -198,7 +198,7 @@ class Storage(capability.Storage):
         return [
             mapping
             for mapping in wrapper.scsi_mappings
-            if _is_of(mapping, guest.id)
+            if is_of(mapping, guest.id)
             or not mine.isdisjoint(_mapped([mapping]))
             or (server is not None and self._is_disk(mapping, server))
         ]
@@ -369,10 +369,11 @@ class Storage(capability.Storage):
 
 def mappings_of(wrapper: typing.Any, lpar_uuid: str) -> list[typing.Any]:
     """The mappings of a VIOS whose client is this partition."""
-    return [m for m in wrapper.scsi_mappings if _is_of(m, lpar_uuid)]
+    return [m for m in wrapper.scsi_mappings if is_of(m, lpar_uuid)]
 
 
-def _is_of(mapping: typing.Any, lpar_uuid: str) -> bool:
+def is_of(mapping: typing.Any, lpar_uuid: str) -> bool:
+    """Whether the client of a mapping is this partition."""
     href = mapping.client_lpar_href or ""
     identity: str = href.rsplit("/", 1)[-1].split("?")[0]
     return identity.upper() == lpar_uuid.upper()

@@ -57,6 +57,10 @@ class DiskKind(capability.Disks):
     def is_root(self, name: str) -> bool:
         """Whether a disk of this name is some server's root disk."""
 
+    def is_copy(self, name: str) -> bool:
+        """Whether a disk of this name is the copy that a snapshot is read from."""
+        return False
+
     def readable(
         self, server: plan.Server, disk: plan.DiskRef
     ) -> contextlib.AbstractContextManager[plan.DiskRef]:

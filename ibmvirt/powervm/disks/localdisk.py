@@ -27,6 +27,8 @@ import contextlib
 import hashlib
 import logging
 import math
+import re
+import threading
 import typing
 import uuid as uuids
 
@@ -44,6 +46,7 @@ _MIB_PER_GB = 1024
 _NAME_MAX = 15
 _ROOT_VG = "rootvg"
 _ROOT, _COPY = "b_", "c_"
+_COPIES = re.compile("c_[a-z2-7]{13}")
 
 
 def disk_name(server_uuid: str, role: str, index: int = 0) -> str:
@@ -96,6 +99,9 @@ class LocalDisks(base.DiskKind):
         self._group = group
         self._vios = vios
         self.images = volume_images.Images(adapter, writers)
+        self._lock = threading.Lock()
+        # Copies that snapshots are read from just now.
+        self._copying: set[str] = set()
 
     # -- where ------------------------------------------------------------
 
@@ -166,6 +172,9 @@ class LocalDisks(base.DiskKind):
     def is_root(self, name: str) -> bool:
         return volume_images.plain(name).startswith(_ROOT)
 
+    def is_copy(self, name: str) -> bool:
+        return _COPIES.fullmatch(volume_images.plain(name)) is not None
+
     @contextlib.contextmanager
     def readable(
         self, server: plan.Server, disk: plan.DiskRef
@@ -205,13 +214,17 @@ class LocalDisks(base.DiskKind):
             )
             return ref(made, group, "root")
 
-        # One that a killed snapshot left has the bytes of another day.
-        change(remove, what)
+        with self._lock:
+            self._copying.add(name)
         try:
+            # One that a killed snapshot left has the bytes of another day.
+            change(remove, what)
             yield change(add, what, result)
         finally:
             with context.reverting():
                 self._remove_copy(group, remove, name)
+            with self._lock:
+                self._copying.discard(name)
 
     def _remove_copy(
         self, group: topology.Group, remove: writer.Change, name: str
@@ -232,7 +245,13 @@ class LocalDisks(base.DiskKind):
         return f"{group.uuid} {self.images.prepare(group, image, source)}"
 
     def age(self, in_use: frozenset[str], minimum: float | None) -> None:
-        self.images.age(self.groups(), in_use, minimum)
+        """What a killed snapshot left goes too."""
+
+        def dead(name: str) -> bool:
+            with self._lock:
+                return self.is_copy(name) and name not in self._copying
+
+        self.images.age(self.groups(), in_use, minimum, dead)
 
     def create(
         self,

@@ -21,6 +21,7 @@ its image.
 
 from __future__ import annotations
 
+import collections.abc
 import logging
 import math
 import threading
@@ -193,6 +194,7 @@ class Images:
         groups: tuple[topology.Group, ...],
         in_use: frozenset[str],
         minimum: float | None,
+        dead: collections.abc.Callable[[str], bool] = lambda _name: False,
     ) -> None:
         """Remove images that no server used for ``minimum`` seconds.
 
@@ -200,6 +202,7 @@ class Images:
         dead uploads left goes too, and with ``minimum`` None nothing else.
 
         :param in_use: ids of images.
+        :param dead: tells of other disks, by their names, that go too.
         """
         names = {image_name(image) for image in in_use}
         found = {}
@@ -223,6 +226,11 @@ class Images:
         )
         for group in groups:
             gone = {present[key][1] for key in due if present[key][0] == group}
+            gone.update(
+                name
+                for name in (plain(disk.name) for disk in found[group])
+                if dead(name)
+            )
             self._drop(group, gone)
 
     def _drop(self, group: topology.Group, names: set[str]) -> None:
@@ -231,14 +239,14 @@ class Images:
             return remove(wrapper, names) or cleaned
 
         if names:
-            LOG.info("removing unused images of %s: %s", group.name, sorted(names))
+            LOG.info("removing from %s what is not used: %s", group.name, sorted(names))
         elif group not in self.neglected():
             return
         with self._lock:
             for name in names:
                 self._known.pop((group.uuid, name), None)
         self._writers.of_group(group).apply(
-            drop, f"remove unused images from {group.name}"
+            drop, f"remove unused images and copies from {group.name}"
         )
         self.cleaned(group)
 

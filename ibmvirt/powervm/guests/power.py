@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+import collections.abc
+import contextlib
 import logging
 
 from ibmvirt.common import capability, clock, context, exceptions, plan
@@ -34,9 +36,18 @@ _SOFT = 120.0
 class Power(capability.CrashDump):
     """Power operations; what they did is written into the cache."""
 
-    def __init__(self, runner: jobs.Jobs, cache: lpar_cache.LparCache) -> None:
+    def __init__(
+        self,
+        runner: jobs.Jobs,
+        cache: lpar_cache.LparCache,
+        at_boot: collections.abc.Callable[
+            [plan.GuestRef], contextlib.AbstractContextManager[dict[str, str]]
+        ],
+    ) -> None:
+        """:param at_boot: further parameters of a start; told how it ends."""
         self._jobs = runner
         self._cache = cache
+        self._at_boot = at_boot
 
     def on(self, guest: plan.GuestRef) -> None:
         what = f"start the partition {guest.name}"
@@ -46,7 +57,8 @@ class Power(capability.CrashDump):
             # Not into the firmware's menus, where somebody may have left it.
             parameters["bootmode"] = "norm"
         try:
-            self._run(guest, "PowerOn", parameters, what)
+            with self._at_boot(guest) as more:
+                self._run(guest, "PowerOn", {**parameters, **more}, what)
         except errors.JobFailed as error:
             if not _says(error, _IS_ON):
                 raise

@@ -16,11 +16,15 @@
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
+import time
 
 import pytest
 from pypowervm.wrappers import storage, virtual_io_server
 
-from ibmvirt.common import exceptions
+from ibmvirt.common import exceptions, plan
+from ibmvirt.powervm import media
+from ibmvirt.powervm.guests import partitions
 from tests.support import powervm
 
 
@@ -106,3 +110,95 @@ def test_a_lost_answer_does_not_make_two(bare, phase):
     with powervm.running(bare) as driven:
         driven.backend.media.check()
         assert repositories(driven) == {("vios1", "rootvg", "vopt", 1.0)}
+
+
+def media_of(novalink, spawn):
+    storage = novalink.guest(spawn.server.name)["storage"]
+    return [s["id"] for s in storage if s["kind"] == "VirtualOpticalMedia"]
+
+
+def test_a_drive_is_taken_away_some_time_after_the_first_start(novalink):
+    options = {"remove_vopt_media_on_boot": True, "remove_vopt_media_time": 10}
+    with powervm.running(novalink, **options) as driven:
+        spawn = driven.plan()
+        driven.spawn(spawn)
+        novalink.clock(advance=9 * 60)
+        assert len(media_of(novalink, spawn)) == 1
+        novalink.clock(advance=2 * 60)
+        for _try in range(100):
+            if not media_of(novalink, spawn):
+                break
+            time.sleep(0.05)
+        assert media_of(novalink, spawn) == []
+        # Its mappings have changed behind the driver's back.
+        guests, guest = driven.backend.guests, driven.guest(spawn)
+        guests.power_off(guest, timeout=0, retry_interval=0)
+        guests.power_on(guest)
+        driven.destroy(spawn)
+        assert driven.backend.media.names() == set()
+        assert novalink.compare() == []
+
+
+def test_a_start_that_fails_does_not_count_as_the_first(novalink):
+    options = {"remove_vopt_media_on_boot": True, "remove_vopt_media_time": 0}
+    with powervm.running(novalink, **options) as driven:
+        spawn = dataclasses.replace(driven.plan(), power_on=False)
+        driven.spawn(spawn)
+        guest = driven.guest(spawn)
+        novalink.rule(
+            match={"key": "PUT LogicalPartition/{id}/do/PowerOn"}, on="job",
+            effect={"kind": "job", "message": "HSCL9999 a fault"},
+        )  # fmt: skip
+        with pytest.raises(exceptions.HypervisorError):
+            driven.backend.guests.power_on(guest)
+        assert len(media_of(novalink, spawn)) == 1
+        driven.backend.guests.power_on(guest)
+        novalink.clock(advance=1)
+        for _try in range(100):
+            if not media_of(novalink, spawn):
+                break
+            time.sleep(0.05)
+        assert media_of(novalink, spawn) == []
+
+
+def test_drives_stay_unless_it_is_configured(novalink):
+    with powervm.running(novalink) as driven:
+        spawn = driven.plan()
+        driven.spawn(spawn)
+        novalink.clock(advance=86400)
+        assert len(media_of(novalink, spawn)) == 1
+
+
+# -- what a killed service left -----------------------------------------------------
+
+
+def test_a_start_removes_drives_without_a_partition_and_no_others(novalink):
+    with powervm.running(novalink) as driven:
+        kept, gone = driven.plan(1), driven.plan(2)
+        driven.spawn(kept)
+        driven.backend.media.upload(gone.server, b"drive" * 100)
+        (group,) = (
+            found
+            for found in groups(driven).values()
+            if any(len(one.optical_media) for one in found.vmedia_repos)
+        )
+        for name in ("vios.iso", "cfg_web.iso"):
+            group.vmedia_repos[0].optical_media.append(
+                storage.VOptMedia.bld(group.adapter, name, size="0.1")
+            )
+        group.update()
+        before = driven.backend.media.names()
+    with powervm.running(novalink) as driven:
+        gone_name = media.drive_name(gone.server)
+        assert driven.backend.media.names() == before - {gone_name}
+        assert media_of(novalink, kept) == [media.drive_name(kept.server)]
+
+
+@pytest.mark.parametrize("first", "0123456789abcdef")
+def test_a_drive_is_known_as_its_partitions_whatever_its_first_digit(first):
+    server = plan.Server(f"{first}2345678-1234-4234-8234-123456789abc", "web")
+    name = media.drive_name(server)
+    assert len(name) == 37
+    digits = media.digits_of(name)
+    assert digits == media.partition_digits(partitions.uuid_of(server.uuid))
+    assert media.digits_of("cfg_web.iso") is None

@@ -271,6 +271,58 @@ def test_destroy_takes_away_what_a_killed_snapshot_left(novalink, options):
         assert novalink.compare("before") == []
 
 
+@KINDS
+def test_a_start_takes_away_what_a_killed_snapshot_left(novalink, options):
+    with powervm.running(novalink, **options) as driven:
+        spawn = small(driven)
+        driven.spawn(spawn)
+        match = {"memento": f"snapshot:{spawn.server.uuid}"}
+
+        def killed(captured):
+            novalink.rule(
+                match=match, count=None, effect={"kind": "refuse", "status": 500}
+            )
+
+        novalink.mark("before")
+        capture(driven, spawn, killed)
+        novalink.delete_rule()
+    with powervm.running(novalink, **options) as driven:
+        mapped, copies, links = left(novalink, driven)
+        assert (mapped, links) == ([], [])
+        # The copy goes with the images that nobody uses.
+        assert len(copies) == (1 if options else 0)
+        driven.backend.image_cache.age(frozenset((spawn.image.id,)))
+        assert left(novalink, driven) == NOTHING
+        assert novalink.compare("before") == []
+        assert capture(driven, spawn) == powervm.IMAGE_BYTES
+
+
+def test_a_start_leaves_the_management_partitions_own_disks(novalink):
+    with powervm.running(novalink) as driven:
+        pool = driven.backend.disks.configured._units
+        pool.put_disk("boot_novalink_00000000", 1)
+        unit = pool.named("boot_novalink_00000000")
+        adapter = driven.backend.disks.configured._adapter
+        (vios,) = (
+            found
+            for found in virtual_io_server.VIOS.get(adapter, xag=["ViosSCSIMapping"])
+            if found.name == "vios2"
+        )
+        (management,) = (
+            found.uuid
+            for found in virtual_io_server.VIOS.get(adapter)
+            if found.is_mgmt_partition
+        )
+        element = storage.LU.bld_ref(adapter, unit.name, unit.udid)
+        vios.scsi_mappings.append(
+            virtual_io_server.VSCSIMapping.bld(adapter, None, management, element)
+        )
+        vios.update()
+    novalink.mark("before")
+    with powervm.running(novalink):
+        assert novalink.compare("before") == []
+
+
 def test_a_stale_copy_is_not_taken_for_the_disk(novalink):
     options = {**LOCAL, "volume_group_vios_name": "vios2"}
     with powervm.running(novalink, **options) as driven:
