@@ -29,12 +29,15 @@ import hashlib
 import threading
 import typing
 
+from pypowervm import const
+
 from ibmvirt.common import clock
 
 _PREFIX = "part"
 _HOST, _COUNT = 6, 2
 _DIGITS = _HOST + _COUNT
-_NAME_MAX = 79
+# A longer name of an image has no room for its marker's.
+IMAGE_MAX = const.MaxLen.FILENAME_DEFAULT - len(_PREFIX) - _DIGITS
 
 
 def is_marker(name: str) -> bool:
@@ -45,15 +48,11 @@ def is_marker(name: str) -> bool:
 
 def marks(name: str, image: str) -> bool:
     """Whether a unit of this name is a marker for the image."""
-    if not is_marker(name):
-        return False
-    # A long name is cut at its end.
-    kept = marked(name)
-    return kept == image or (len(name) >= _NAME_MAX and image.startswith(kept))
+    return is_marker(name) and marked(name) == image
 
 
 def marked(name: str) -> str:
-    """The image that a marker is for, of a long name the beginning."""
+    """The image that a marker is for."""
     return name[len(_PREFIX) + _DIGITS :]
 
 
@@ -74,7 +73,7 @@ class Own:
     def name(self, image: str, beat: int = 0) -> str:
         """The marker's name after a number of signs of life."""
         count = max(0, (1 << 4 * _COUNT) - 1 - beat)
-        return f"{_PREFIX}{self._digits()}{count:0{_COUNT}x}{image}"[:_NAME_MAX]
+        return f"{_PREFIX}{self._digits()}{count:0{_COUNT}x}{image}"
 
     @contextlib.contextmanager
     def uploading(self, image: str) -> collections.abc.Iterator[None]:

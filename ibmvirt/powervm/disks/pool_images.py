@@ -32,15 +32,18 @@ LOG = logging.getLogger(__name__)
 
 _PREFIX = "image_"
 # Others' images in the pool have other names, and stay.
-_OURS = re.compile("image_.*_[0-9a-f]{32}$")
+_OURS = re.compile("image_.*_[0-9a-f]{20,32}$")
 
 
 def image_name(image: plan.Image) -> str:
-    """The name of an image's logical unit: image_<name>_<checksum>."""
+    """The name of an image's logical unit: image_<name>_<checksum>.
+
+    Of a long one pypowervm cuts off a part of the checksum, to have room for
+    the marker's name; hosts of one pool must come to the same name.
+    """
     suffix = f"_{image.checksum or image.id.replace('-', '')}"
-    return str(
-        util.sanitize_file_name_for_api(image.name, prefix=_PREFIX, suffix=suffix)
-    )
+    whole = util.sanitize_file_name_for_api(image.name, prefix=_PREFIX, suffix=suffix)
+    return str(util.sanitize_file_name_for_api(whole, max_len=markers.IMAGE_MAX))
 
 
 class Images:

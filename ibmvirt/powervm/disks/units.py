@@ -67,9 +67,13 @@ class Units:
         return self._put(name, size, storage_wrapper.LUType.IMAGE, None)
 
     def put_marker(self, name: str) -> typing.Any:
-        """Make a marker, of a name that nobody else makes."""
+        """Make a marker, of a name that nobody else makes.
+
+        It is an image: the hosts of nova-powervm look for markers among those
+        (pypowervm.tasks.cluster_ssp).
+        """
         try:
-            return self.put_disk(name, _MARKER_GB)
+            return self.put_image(name, _MARKER_GB)
         except pypowervm.Error:
             # Whatever the answer says: one that is there is ours.
             found = self.named(name)

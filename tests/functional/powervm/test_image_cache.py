@@ -22,6 +22,9 @@ import io
 import threading
 
 import pytest
+from pypowervm import const
+from pypowervm.tasks import cluster_ssp
+from pypowervm.wrappers import storage
 
 from ibmvirt.common import clock, context, exceptions
 from ibmvirt.powervm.disks import (
@@ -416,6 +419,56 @@ def test_two_hosts_upload_an_image_once(novalink):
         assert novalink.disk(IMAGE) == powervm.IMAGE_BYTES
 
 
+def pypowervm_upload(driven):
+    """The image's UDID as a host of nova-powervm gets it."""
+    places = driven.backend.disks.configured._topology
+    tier = storage.Tier.get(
+        pool_of(driven).adapter,
+        parent_type=storage.SSP,
+        parent_uuid=places.tier().pool_uuid,
+    )[0]
+    return cluster_ssp.get_or_upload_image_lu(
+        tier,
+        IMAGE,
+        places.active_vioses()[0].uuid,
+        lambda: io.BytesIO(powervm.IMAGE_BYTES),
+        len(powervm.IMAGE_BYTES),
+    ).udid
+
+
+@pytest.mark.parametrize("first", ["ours", "pypowervm"])
+def test_a_host_of_nova_powervm_and_ours_wait_for_each_other(
+    novalink, later, monkeypatch, first
+):
+    waits = {"ours": threading.Event(), "pypowervm": threading.Event()}
+    later.sleep = _also(later.sleep, lambda _s: waits["ours"].set())
+
+    def sleep_for_upload():
+        waits["pypowervm"].set()
+        clock.SystemClock().sleep(0.01)
+
+    monkeypatch.setattr(cluster_ssp, "_sleep_for_upload", sleep_for_upload)
+    with powervm.running(novalink) as driven:
+        hosts = {
+            "ours": lambda: prepare(driven, driven.plan()),
+            "pypowervm": lambda: pypowervm_upload(driven),
+        }
+        (second,) = hosts.keys() - {first}
+        rule = novalink.rule(
+            match={"key": "PUT web/File/contents/*"}, effect={"kind": "hold"}
+        )
+        with concurrent.futures.ThreadPoolExecutor(2) as workers:
+            uploading = workers.submit(hosts[first])
+            assert novalink.wait_parked(rule)
+            waiting = workers.submit(hosts[second])
+            assert waits[second].wait(20)
+            assert not waiting.done()
+            novalink.delete_rule(rule)
+            assert waiting.result(60) == uploading.result(60)
+        assert images(driven) == [IMAGE]
+        assert novalink.disk(IMAGE) == powervm.IMAGE_BYTES
+
+
 @pytest.mark.parametrize("kind", ["refuse", "drop"])
 def test_an_image_whose_making_was_answered_wrongly_is_not_taken(novalink, kind):
     """It was made, and holds nothing."""
@@ -457,7 +510,8 @@ def test_names_of_images_are_those_of_nova_powervm():
     )  # fmt: skip
     assert pool_images.image_name(image) == "image_my_image_" + "f" * 32
     long = dataclasses.replace(image, name="x" * 100)
-    assert len(pool_images.image_name(long)) == 79
+    # What pypowervm leaves of it, so that its marker's name has room.
+    assert pool_images.image_name(long) == "image_" + "x" * 40 + "_" + "f" * 20
     assert volume_images.image_name(image.id) == "i_0c5a9f0e_6a4b"
 
 
@@ -472,7 +526,7 @@ def test_markers_tell_their_image_and_their_host():
     assert not second.is_dead(name)
     with first.uploading(IMAGE):
         assert not first.is_dead(first.name(IMAGE, 3))
-    long = "image_" + "x" * 40 + "_" + "a" * 32
-    assert len(first.name(long)) == 79
+    long = "image_" + "x" * 40 + "_" + "a" * 20
+    assert len(first.name(long)) == const.MaxLen.FILENAME_DEFAULT
     assert markers.marks(first.name(long), long)
     assert not markers.is_marker("partition_disk")
