@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults import engine, operations, powervm_operations
+from tests.faults import disk_operations, engine, operations, powervm_operations
 
 
 def _cells(full, reduced):
@@ -32,7 +32,7 @@ def _cells(full, reduced):
 
 
 _POWERVM = (
-    [*operations.POWERVM, *powervm_operations.ALL],
+    [*operations.POWERVM, *powervm_operations.ALL, *disk_operations.ALL],
     operations.FULL_POWERVM,
 )
 _ZVM = (operations.ZVM, operations.FULL_ZVM)

@@ -20,10 +20,31 @@ import urllib.parse
 
 from oslo_config import cfg
 
+from ibmvirt.common import clock
 from ibmvirt.powervm import backend, options
 from tests.support import driven
 
 IMAGE_BYTES = bytes(range(256)) * 4096
+
+
+class _Later(clock.SystemClock):
+    """A day after another clock's time."""
+
+    def __init__(self, former):
+        super().__init__()
+        self._former = former
+
+    def now(self):
+        return self._former.now() + 86400
+
+
+def forget_images(driven):
+    """Remove all images, as ageing does when nobody has used them for long."""
+    former = clock.use(_Later(clock.system()))
+    try:
+        driven.backend.disks.configured.age(frozenset(), 0)
+    finally:
+        clock.use(former)
 
 
 @contextlib.contextmanager

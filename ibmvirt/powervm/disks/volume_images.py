@@ -78,7 +78,7 @@ class Images:
             with self._lock:
                 known = self._known.get(key)
             if known is None:
-                known = self._find(group, name) or self._upload(group, name, source)
+                known = self._find(group, image) or self._upload(group, image, source)
                 with self._lock:
                     self._known[key] = known
             return known
@@ -92,18 +92,20 @@ class Images:
             self._known = {k: u for k, u in self._known.items() if u != udid}
         return False
 
-    def _find(self, group: topology.Group, name: str) -> str | None:
+    def _find(self, group: topology.Group, image: plan.Image) -> str | None:
+        name = image_name(image.id)
         found: str | None = self._writers.of_group(group).apply(
             lambda wrapper: self.clean(group, wrapper),
-            f"look for the image {name}",
+            f"look for {image.described}",
             lambda wrapper: _udid(wrapper, name),
         )
         self.cleaned(group)
         return found
 
     def _upload(
-        self, group: topology.Group, name: str, source: capability.ImageSource
+        self, group: topology.Group, image: plan.Image, source: capability.ImageSource
     ) -> str:
+        name = image_name(image.id)
         key, size = (group.uuid, name), source.size()
         gigabytes = max(1, math.ceil(size / (1 << 30)))
         marker = _marker_of(name)
@@ -118,7 +120,7 @@ class Images:
                 )
             return bool(missing)
 
-        what = f"upload the image {name}"
+        what = f"upload {image.described}"
         change = self._writers.of_group(group).apply
         with self._lock:
             self._live.add(key)

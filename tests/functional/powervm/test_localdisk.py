@@ -20,7 +20,7 @@ import dataclasses
 
 import pytest
 
-from ibmvirt.common import clock, exceptions, plan
+from ibmvirt.common import exceptions, plan
 from ibmvirt.powervm.disks import localdisk, volume_images
 from tests.support import powervm
 
@@ -49,23 +49,6 @@ def disks(driven, kinds=("VirtualDisk",)):
         for group in storage.VG.get(adapter, parent=vios)
         for disk in group.virtual_disks
     )
-
-
-class Later(clock.SystemClock):
-    """An hour from now."""
-
-    def now(self):
-        return super().now() + 3600
-
-
-def forget_images(driven):
-    """Remove the images, as ageing does when nobody has used them for long."""
-    local = driven.backend.disks.configured
-    former = clock.use(Later())
-    try:
-        local.images.age(local.groups(), frozenset(), 0)
-    finally:
-        clock.use(former)
 
 
 def with_disks(spawn, *more):
@@ -104,7 +87,7 @@ def test_new_disks_go_where_most_space_is_free(novalink):
         assert homes == {"vios1", "vios2"}
         driven.destroy(first)
         driven.destroy(second)
-        forget_images(driven)
+        powervm.forget_images(driven)
         assert novalink.compare() == []
 
 
@@ -145,7 +128,7 @@ def test_ten_builds_at_once_copy_one_image(driven):
         assert driven.simulator.disk(root(spawn)) == powervm.IMAGE_BYTES
     with concurrent.futures.ThreadPoolExecutor(10) as pool:
         list(pool.map(driven.destroy, plans))
-    forget_images(driven)
+    powervm.forget_images(driven)
     assert driven.simulator.compare() == []
 
 
@@ -173,7 +156,7 @@ def test_ephemeral_and_swap_disks_are_made_and_removed(driven):
     assert mapped[0] == root(spawn)
     assert len(mapped) == 4
     driven.destroy(spawn)
-    forget_images(driven)
+    powervm.forget_images(driven)
     assert driven.simulator.compare() == []
 
 
@@ -198,7 +181,7 @@ def test_too_little_space_is_named_and_leaves_nothing(driven):
     spawn = with_disks(driven.plan(), big)
     with pytest.raises(exceptions.OutOfResources, match="create the disks b_"):
         driven.spawn(spawn)
-    forget_images(driven)
+    powervm.forget_images(driven)
     assert driven.simulator.compare() == []
 
 
@@ -218,7 +201,7 @@ def test_an_image_that_went_is_uploaded_again(driven):
     other = driven.backend.disks.configured
     # Somebody else removes it; the driver does not know.
     known = dict(other.images._known)
-    forget_images(driven)
+    powervm.forget_images(driven)
     other.images._known.update(known)
     second = driven.plan(2)
     driven.spawn(second)
@@ -229,7 +212,7 @@ def test_an_image_that_went_is_uploaded_again(driven):
 def test_a_servers_disks_are_removed_where_new_ones_are_units(driven, novalink):
     spawn = driven.plan()
     driven.spawn(spawn)
-    forget_images(driven)
+    powervm.forget_images(driven)
     with powervm.running(novalink) as other:
         other.kept = driven.kept
         other.destroy(spawn)
@@ -258,7 +241,7 @@ def test_a_half_upload_of_a_dead_service_is_not_taken_for_an_image(novalink):
         assert driven.source.opened == 1
         assert driven.simulator.disk(root(spawn)) == powervm.IMAGE_BYTES
         driven.destroy(spawn)
-        forget_images(driven)
+        powervm.forget_images(driven)
         assert novalink.compare() == []
 
 
@@ -279,45 +262,3 @@ def test_destroy_removes_half_uploads_in_the_same_write(novalink):
         novalink.delete_rule()
         driven.destroy(spawn)
         assert novalink.compare() == []
-
-
-def _cells(novalink, operation):
-    novalink.reset("clean")
-    with powervm.running(novalink, **ON_ONE) as driven:
-        spawn = driven.plan()
-        driven.spawn(spawn)
-        driven.destroy(spawn)
-        records = novalink.journal(memento=f"{operation}:{spawn.server.uuid}")
-    return [(record["key"], record["occurrence"]) for record in records]
-
-
-@pytest.mark.parametrize(
-    ("phase", "kind"), [("before", "refuse"), ("after", "drop"), ("before", "reset")]
-)
-@pytest.mark.parametrize("operation", ["spawn", "destroy"])
-def test_any_one_call_may_fail_and_nothing_stays(novalink, operation, phase, kind):
-    cells = _cells(novalink, operation)
-    assert len(cells) > 10
-    for key, occurrence in cells:
-        novalink.reset("clean")
-        novalink.mark()
-        with powervm.running(novalink, **ON_ONE) as driven:
-            spawn = driven.plan()
-            novalink.rule(
-                match={
-                    "key": key, "occurrence": occurrence,
-                    "memento": f"{operation}:{spawn.server.uuid}",
-                },
-                phase=phase,
-                effect={"kind": kind, "status": 500, "message": "HSCL9999 a fault"},
-            )  # fmt: skip
-            try:
-                driven.spawn(spawn)
-                assert novalink.disk(root(spawn)) == powervm.IMAGE_BYTES
-                driven.destroy(spawn)
-            except exceptions.IBMVirtError:
-                novalink.delete_rule()
-                driven.destroy(spawn)
-            novalink.delete_rule()
-            forget_images(driven)
-            assert novalink.compare() == [], (key, occurrence)

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import pathlib
@@ -22,7 +23,7 @@ import pathlib
 import pytest
 from pypowervm.wrappers import storage, virtual_io_server
 
-from ibmvirt.common import clock, exceptions, plan
+from ibmvirt.common import exceptions, plan
 from ibmvirt.powervm.disks import localdisk
 from tests.support import powervm
 
@@ -202,43 +203,24 @@ def cells(novalink, options):
 
 
 @KINDS
-@pytest.mark.parametrize(
-    ("phase", "kind", "lasting"),
-    [
-        ("before", "refuse", False),
-        ("after", "drop", False),
-        ("before", "reset", False),
-        ("before", "refuse", True),
-    ],
-)
-def test_any_one_call_may_fail_and_nothing_stays(
-    novalink, options, phase, kind, lasting
-):
-    found = cells(novalink, options)
-    assert len(found) >= 3
-    for key, occurrence in found:
+def test_after_a_lasting_fault_the_next_snapshot_tidies(novalink, options):
+    """From each call on, every further one of that kind is refused."""
+    for key, occurrence in cells(novalink, options):
         novalink.reset("clean")
         with powervm.running(novalink, **options) as driven:
             spawn = small(driven)
             driven.spawn(spawn)
             novalink.mark("before")
-            match = {"key": key, "memento": f"snapshot:{spawn.server.uuid}"}
             novalink.rule(
-                match=match if lasting else {**match, "occurrence": occurrence},
-                phase=phase,
-                skip=occurrence - 1 if lasting else 0,
-                count=None if lasting else 1,
-                effect={"kind": kind, "status": 500, "message": "HSCL9999 a fault"},
+                match={"key": key, "memento": f"snapshot:{spawn.server.uuid}"},
+                skip=occurrence - 1,
+                count=None,
+                effect={"kind": "refuse", "status": 500, "message": "HSCL9999"},
             )
-            try:
+            with contextlib.suppress(exceptions.IBMVirtError):
                 assert capture(driven, spawn) == powervm.IMAGE_BYTES
-            except exceptions.IBMVirtError as error:
-                text = str(error)
-                assert spawn.server.name in text, text
             novalink.delete_rule()
-            if lasting:
-                # Nothing could be taken back; the next snapshot does.
-                assert capture(driven, spawn) == powervm.IMAGE_BYTES
+            assert capture(driven, spawn) == powervm.IMAGE_BYTES
             assert novalink.compare("before") == [], (key, occurrence)
             assert left(novalink, driven) == NOTHING
 
@@ -263,11 +245,7 @@ def test_destroy_takes_away_what_a_killed_snapshot_left(novalink, options):
     with powervm.running(novalink, **options) as driven:
         driven.destroy(spawn)
         assert left(novalink, driven) == NOTHING
-        if options:
-            images = driven.backend.disks.configured
-            former = clock.use(clock.SystemClock(1e-6))
-            images.images.age(images.groups(), frozenset(), 0)
-            clock.use(former)
+        powervm.forget_images(driven)
         assert novalink.compare("before") == []
 
 
