@@ -18,6 +18,10 @@ from __future__ import annotations
 import argparse
 import collections.abc
 import sys
+import typing
+
+if typing.TYPE_CHECKING:
+    from ibmvirt.common import preflight
 
 EXIT_WARNING, EXIT_FAILURE = 1, 2
 
@@ -32,13 +36,14 @@ exit status:
 def main(argv: collections.abc.Sequence[str] | None = None) -> int:
     """Run the command; its exit status."""
     arguments = _parser().parse_args(argv)
-    return _check(arguments.config_file)
+    return _check(arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ibmvirt-status",
-        description="Checks that a PowerVM system has what the driver needs.",
+        description="Checks that the hypervisor of this host has what the driver "
+        "that nova-compute is configured with needs.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -51,20 +56,30 @@ def _parser() -> argparse.ArgumentParser:
         help="configuration of nova-compute; may be repeated "
         "(default: where nova-compute looks)",
     )
+    check.add_argument(
+        "--base-mac",
+        metavar="MAC",
+        default="",
+        help="base_mac of the network service, to compare with z/VM's prefix",
+    )
+    check.add_argument(
+        "--physical-network",
+        action="append",
+        metavar="NAME",
+        help="a physical network of the network service that z/VM shall have a "
+        "vswitch for; may be repeated",
+    )
     return parser
 
 
-def _check(files: list[str] | None) -> int:
+def _check(arguments: argparse.Namespace) -> int:
     from oslo_config import cfg
 
-    from ibmvirt.powervm import options, preflight
+    from ibmvirt.common import exceptions, preflight
 
-    conf = cfg.ConfigOpts()
-    options.register(conf)
     try:
-        conf([], project="nova", default_config_files=files)
-        findings = preflight.check(conf.powervm)
-    except cfg.Error as error:
+        findings = _findings(arguments)
+    except (cfg.Error, exceptions.IBMVirtError) as error:
         print(f"ibmvirt-status: {error}", file=sys.stderr)
         return EXIT_FAILURE
     for finding in findings:
@@ -73,3 +88,40 @@ def _check(files: list[str] | None) -> int:
     if preflight.FAILURE in results:
         return EXIT_FAILURE
     return EXIT_WARNING if preflight.WARNING in results else 0
+
+
+def _findings(arguments: argparse.Namespace) -> list[preflight.Finding]:
+    """Of the driver that ``compute_driver`` names; PowerVM's without one."""
+    from oslo_config import cfg
+
+    conf = cfg.ConfigOpts()
+    conf.register_opt(cfg.StrOpt("compute_driver", default=""))
+    files = arguments.config_file
+    conf([], project="nova", default_config_files=files)
+    if conf.compute_driver.endswith("ZVMDriver"):
+        return _zvm(arguments, files)
+    from ibmvirt.powervm import options, preflight
+
+    options.register(conf)
+    conf([], project="nova", default_config_files=files)
+    return preflight.check(conf.powervm)
+
+
+def _zvm(
+    arguments: argparse.Namespace, files: list[str] | None
+) -> list[preflight.Finding]:
+    from nova.conf import netconf, paths
+    from nova.conf import zvm as nova_zvm
+    from oslo_config import cfg
+
+    from ibmvirt.zvm import backend, options, preflight
+
+    conf = cfg.ConfigOpts()
+    for module in (paths, netconf, nova_zvm):
+        module.register_opts(conf)
+    options.register(conf)
+    conf([], project="nova", default_config_files=files)
+    neutron = preflight.Neutron(
+        arguments.base_mac, tuple(arguments.physical_network or ())
+    )
+    return backend.check(conf.zvm, conf.state_path, conf.my_ip, conf.host, neutron)

@@ -16,26 +16,15 @@
 from __future__ import annotations
 
 import collections.abc
-import dataclasses
 import typing
 
 from ibmvirt.common import context, exceptions
+from ibmvirt.common.preflight import FAILURE, OK, WARNING, Finding, look
 from ibmvirt.powervm import connection as connections
 from ibmvirt.powervm import media, writer
 from ibmvirt.powervm.disks import kinds
 from ibmvirt.powervm.networks import physical
 from ibmvirt.powervm.rest import topology
-
-OK, WARNING, FAILURE = "ok", "warning", "failure"
-
-
-@dataclasses.dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at. ``detail`` gives the remedy too."""
-
-    name: str
-    result: str
-    detail: str
 
 
 def check(options: typing.Any) -> list[Finding]:
@@ -48,7 +37,7 @@ def check(options: typing.Any) -> list[Finding]:
         connection.adapter, options.cluster_name, options.tier_name
     )
     with context.background("preflight"):
-        first = _look("NovaLink", lambda: _log_on(connection, places))
+        first = look("NovaLink", lambda: _log_on(connection, places))
         if first.result != OK:
             return [first]
         try:
@@ -65,23 +54,16 @@ def _all(
     yield _vioses(places)
     writers = writer.Writers(connection.adapter)
     disks = kinds.build(connection.adapter, places, writers, options)
-    yield _look("disks", disks.configured.where)
-    yield _look("config drives", lambda: _repository(options, connection, places))
-    yield _look("SEA networks", lambda: _switch(places, options.default_switch))
-    yield _look("Shared Ethernet Adapters", lambda: _seas(options, places))
+    yield look("disks", disks.configured.where)
+    yield look("config drives", lambda: _repository(options, connection, places))
+    yield look("SEA networks", lambda: _switch(places, options.default_switch))
+    yield look("Shared Ethernet Adapters", lambda: _seas(options, places))
     if options.use_rmc_mgmt_vif:
-        yield _look(
+        yield look(
             "management network", lambda: _switch(places, options.management_switch)
         )
-    yield _look("Open vSwitch", lambda: "management partition: " + _management(places))
+    yield look("Open vSwitch", lambda: "management partition: " + _management(places))
     yield _ports(places)
-
-
-def _look(name: str, what: collections.abc.Callable[[], str]) -> Finding:
-    try:
-        return Finding(name, OK, what())
-    except exceptions.IBMVirtError as error:
-        return Finding(name, FAILURE, str(error))
 
 
 def _log_on(connection: connections.Connection, places: topology.Topology) -> str:

@@ -14,10 +14,12 @@
 
 from __future__ import annotations
 
+import functools
 import pathlib
 import typing
 
 from ibmvirt.common import capability, exceptions, periodic
+from ibmvirt.common.preflight import Finding
 from ibmvirt.zvm import (
     cluster,
     disks,
@@ -30,6 +32,7 @@ from ibmvirt.zvm import (
     parts,
     paused,
     pools,
+    preflight,
     releases,
     snapshots,
     userids,
@@ -39,6 +42,49 @@ from ibmvirt.zvm import (
 from ibmvirt.zvm.client import connector, transport
 
 SWEEP = 300.0
+
+
+def _connect(options: typing.Any, url: str) -> connector.Connector:
+    return connector.Connector(
+        transport.Transport(
+            url,
+            ca_file=options.ca_file,
+            token_path=options.token_path,
+            connect_timeout=options.connect_timeout,
+            read_timeout=options.request_timeout,
+        )
+    )
+
+
+def check(
+    options: typing.Any,
+    state_path: str,
+    own_ip: str,
+    own_name: str,
+    neutron: preflight.Neutron,
+) -> list[Finding]:
+    """What z/VM is missing; nothing is changed, and no service disturbed.
+
+    :raises InvalidRequest: [zvm]cloud_connector_url is not set, or is wrong.
+    """
+    _need_url(options)
+    calls = _connect(options, options.cloud_connector_url)
+    setup = files.Setup(options, pathlib.Path(state_path) / "zvm", own_ip, own_name)
+    try:
+        return preflight.check(
+            options, calls, functools.partial(_connect, options), setup, neutron
+        )
+    finally:
+        calls.close()
+
+
+def _need_url(options: typing.Any) -> None:
+    if not options.cloud_connector_url:
+        raise exceptions.InvalidRequest(
+            "use z/VM",
+            "[zvm]cloud_connector_url is not set",
+            "set it to the Cloud Connector's address, http(s)://host:port",
+        )
 
 
 def build(
@@ -56,29 +102,14 @@ def build(
     :raises InvalidRequest: [zvm]cloud_connector_url is not set, or another
         option cannot be right.
     """
-    if not options.cloud_connector_url:
-        raise exceptions.InvalidRequest(
-            "use z/VM",
-            "[zvm]cloud_connector_url is not set",
-            "set it to the Cloud Connector's address, http(s)://host:port",
-        )
+    _need_url(options)
     state = pathlib.Path(state_path) / "zvm"
     releases.check_mapping(options.os_version_map)
     transports = files.KINDS[options.transport].configured(
         files.Setup(options, state, own_ip, own_name)
     )
 
-    def to(url: str) -> connector.Connector:
-        return connector.Connector(
-            transport.Transport(
-                url,
-                ca_file=options.ca_file,
-                token_path=options.token_path,
-                connect_timeout=options.connect_timeout,
-                read_timeout=options.request_timeout,
-            )
-        )
-
+    to = functools.partial(_connect, options)
     calls = to(options.cloud_connector_url)
     members = cluster.Cluster(calls, options.ssi_connectors, to)
     names = guests.GuestList(calls)

@@ -25,6 +25,10 @@ from ibmvirt.common import exceptions
 from ibmvirt.zvm.client import connector, errors
 
 _NONE = "none"
+_REMEDY = (
+    "set [zvm]ssi_connectors to the other members' Connectors, or to "
+    f"{_NONE!r} where they have none"
+)
 
 
 class Cluster:
@@ -92,13 +96,26 @@ class Cluster:
         if not self.alone:
             self._check_registered(user)
 
+    def check_others(self) -> None:
+        """That the other members' Connectors are known, and answer.
+
+        :raises HypervisorError: they are not, or one does not.
+        """
+        if not self._told:
+            raise exceptions.HypervisorError(
+                f"use a member of the cluster {', '.join(self.members())}",
+                "no guest that ever ran would be deleted",
+                _REMEDY,
+            )
+        for other in self._others:
+            other.probe()
+
     def _check_registered(self, user: str) -> None:
         if not self._told:
             raise _refusal(
                 user,
                 "another member's Connector may have it",
-                "set [zvm]ssi_connectors to the other members' Connectors, or to "
-                f"{_NONE!r} where they have none",
+                _REMEDY,
             )
         for other in self._others:
             if user in other.guests():

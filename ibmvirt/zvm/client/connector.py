@@ -73,6 +73,10 @@ class Connector:
         if answer["overallRC"] != 0:
             raise errors.error_for(what, answer)
 
+    def version(self) -> str:
+        found = self.call("read the Connector's version", "version")
+        return str(found["version"])
+
     # -- host ---------------------------------------------------------------
 
     def host_info(self) -> dict[str, typing.Any]:
@@ -416,6 +420,13 @@ class Connector:
             )
         except errors.NotFound:
             return
+
+    def vswitch(self, name: str) -> dict[str, typing.Any]:
+        """What z/VM says of a vswitch, its adapters too."""
+        found: dict[str, typing.Any] = self.call(
+            f"read the vswitch {name}", "vswitch_query", name
+        )
+        return found
 
     def vswitches(self) -> list[str]:
         return list(self.call("list the vswitches", "vswitch_get_list"))

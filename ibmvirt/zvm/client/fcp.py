@@ -171,8 +171,8 @@ class Fcp:
         words = [line.upper().split() for line in lines]
         return frozenset(w[2].lower() for w in words if w[:1] == ["DEDICATE"])
 
-    def devices(self, *, look: bool = False) -> list[Device]:
-        """The devices of all templates.
+    def devices(self, *, look: bool = False, template: str = "") -> list[Device]:
+        """The devices of all templates, or of one.
 
         :param look: let the Connector ask z/VM for their state first.
         """
@@ -184,9 +184,10 @@ class Fcp:
             sync_with_zvm=look,
         )
         return [
-            _device(template["id"], row)
-            for template in found["fcp_templates"]
-            for rows in (template.get("raw") or {}).values()
+            _device(entry["id"], row)
+            for entry in found["fcp_templates"]
+            if template in ("", entry["id"])
+            for rows in (entry.get("raw") or {}).values()
             for row in rows
         ]
 
