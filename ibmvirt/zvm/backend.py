@@ -126,13 +126,18 @@ def build(
         own_ip=own_ip,
         grace=options.fcp_reservation_time,
     )
+
+    def gone(user: str) -> None:
+        cinder.forget(user)
+        captures.gone(user)
+
     servers = guests.Guests(
         calls,
         names,
         pauses,
         choice,
         members,
-        cinder.forget,
+        gone,
         parts.Parts(options.os_version_map, disk_pools),
     )
     pause = guests.Pause(calls, pauses)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import collections.abc
 import contextlib
+import dataclasses
 import hashlib
 import io
 import logging
@@ -32,6 +33,14 @@ LOG = logging.getLogger(__name__)
 
 # Images of this name are ours and last as long as a snapshot is taken.
 PREFIX = "ibmvirt-capture-"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Left:
+    """An image to delete; os_version: of a capture that is not whole."""
+
+    name: str
+    os_version: str = ""
 
 
 class Snapshots(capability.Snapshots):
@@ -53,6 +62,7 @@ class Snapshots(capability.Snapshots):
         self._pauses = pauses
         self._lock = threading.Lock()
         self._under_way: set[str] = set()
+        self._left: dict[str, _Left] = {}
 
     @contextlib.contextmanager
     def open(
@@ -69,7 +79,7 @@ class Snapshots(capability.Snapshots):
         """
         name = f"{PREFIX}{server.uuid}"
         with self._working(name), self._transport.taken(name) as path:
-            with self._captured(name, server, guest):
+            with self._captured(name, guest):
                 found = self._calls.export_image(
                     name, f"file://{path}", self._transport.remote_host
                 )
@@ -93,26 +103,49 @@ class Snapshots(capability.Snapshots):
 
     @contextlib.contextmanager
     def _captured(
-        self, name: str, server: plan.Server, guest: plan.GuestRef
+        self, name: str, guest: plan.GuestRef
     ) -> collections.abc.Iterator[None]:
         """The Connector has the image while the block runs."""
         # A killed service may have left it; the name can be given once only.
         self._calls.delete_image(name)
+        whole = False
         try:
             with self._same_power(guest):
                 self._calls.capture(guest.id, name)
-        except BaseException:
-            with _last_resort():
-                self._calls.delete_half_captured(name, _os_version(guest))
-            raise
-        try:
+            whole = True
             yield
-        except BaseException:
-            with _last_resort():
-                self._calls.delete_image(name)
-            raise
-        with context.reverting():
-            self._calls.delete_image(name)
+        finally:
+            with context.reverting():
+                self._discard(_Left(name, "" if whole else _os_version(guest)), guest)
+
+    def _discard(self, left: _Left, guest: plan.GuestRef) -> None:
+        """Delete an image; where that fails, when the guest goes, or by a sweep.
+
+        It is no error: the snapshot is whole, or has failed already.
+        """
+        try:
+            self._delete(left)
+        except errors.ConnectorError as first:
+            LOG.warning("%s It is tried once more.", first)
+            try:
+                self._delete(left)
+            except errors.ConnectorError as error:
+                LOG.error("%s It is removed later.", error)
+                with self._lock:
+                    self._left[guest.id] = left
+
+    def _delete(self, left: _Left) -> None:
+        if left.os_version:
+            self._calls.delete_half_captured(left.name, left.os_version)
+        else:
+            self._calls.delete_image(left.name)
+
+    def gone(self, user: str) -> None:
+        """A guest was deleted: so is what could not be deleted of its images."""
+        with self._lock:
+            left = self._left.pop(user, None)
+        if left is not None:
+            self._discard(left, plan.GuestRef(user, user))
 
     @contextlib.contextmanager
     def _same_power(self, guest: plan.GuestRef) -> collections.abc.Iterator[None]:

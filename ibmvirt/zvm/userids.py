@@ -19,7 +19,7 @@ import threading
 
 from ibmvirt.common import exceptions, plan
 from ibmvirt.zvm import identity
-from ibmvirt.zvm.client import connector
+from ibmvirt.zvm.client import connector, errors
 
 _TRIES = 16
 
@@ -55,6 +55,11 @@ class Userids:
                 self._chosen[server.uuid] = user
             try:
                 free = self._calls.directory_entry(user) is None
+            except errors.ConnectorError as error:
+                self.withdraw(server)
+                # The error knows the userid; the reader knows the server.
+                what = f"choose a userid for {server.name} ({server.uuid})"
+                raise error.during(what) from error
             except BaseException:
                 self.withdraw(server)
                 raise

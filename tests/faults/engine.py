@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import pathlib
 import threading
 
 # A cell that takes longer than this hangs; a clean run takes a second.
@@ -199,11 +198,8 @@ _SHARED = (
 
 
 def _files(driven):
-    """Files of drives and images that are left on the driver's side."""
-    state = getattr(driven, "state_path", None)
-    shared = pathlib.Path(state) / "zvm" / "shared" if state else None
-    found = shared.rglob("*") if shared is not None else ()
-    return sorted(str(path) for path in found if path.is_file())
+    """What is left of ours elsewhere: files on their way, captured images."""
+    return driven.left() if hasattr(driven, "left") else []
 
 
 def _names(error, driven, subject):

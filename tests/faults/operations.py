@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 from ibmvirt.zvm import identity
-from tests.faults import engine
+from tests.faults import engine, zvm_images
 
 
 def _prepared(driven):
@@ -173,6 +173,7 @@ POWERVM = [
 ]
 ZVM = [
     *_both(view_zvm),
+    *zvm_images.operations(view_zvm, _destroy),
     _operation(
         view_zvm,
         "pause",

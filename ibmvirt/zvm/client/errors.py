@@ -38,6 +38,11 @@ class ConnectorError(exceptions.HypervisorError):
         self.codes = codes
         super().__init__(attempted, reason, remedy)
 
+    def during(self, attempted: str) -> typing.Self:
+        """The same error, in words of what the call was for."""
+        reason = f"{self.attempted}: {self.reason}"
+        return type(self)(attempted, reason, remedy=self.remedy, codes=self.codes)
+
 
 class ConnectorMisconfigured(ConnectorError):
     """An option of ours cannot be right."""
