@@ -31,10 +31,7 @@ LARGE = imagefile.write(IMAGE).replace(b"   3 CYL", b"5000 CYL")
 
 @pytest.fixture
 def nova(zvm_nova):
-    """The Connector's sleeps of 15 seconds pass quickly."""
-    zvm_nova.simulator.clock(rate=200.0)
-    yield zvm_nova
-    zvm_nova.simulator.clock(rate=1.0)
+    return zvm_nova
 
 
 def capture(nova, server, name="captured"):

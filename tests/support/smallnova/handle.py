@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -170,3 +171,33 @@ def zvm(simulator, state, **options):
         vif_type="zvm",
         state=state,
     )
+
+
+@contextlib.contextmanager
+def zvm_in_tree(simulator, state, **options):
+    """A started small Nova with Nova's own z/VM driver, ``nova.virt.zvm``."""
+    (state / "images").mkdir(parents=True, exist_ok=True)
+    wanted = {
+        "DEFAULT": {
+            "instance_name_template": "OSP%05x",
+            "force_config_drive": "true",
+            # It couples no adapter, so Neutron would never send its event.
+            "vif_plugging_timeout": "0",
+            "vif_plugging_is_fatal": "false",
+            "default_ephemeral_format": "ext3",
+            **options,
+        },
+        "zvm": {
+            "cloud_connector_url": simulator.connector_url,
+            "image_tmp_path": str(state / "images"),
+        },
+    }
+    nova = zvm(simulator, state)
+    nova.options = wanted
+    # Nova 34 lets this driver start only where the service is known already:
+    # it has no list_instance_uuids(), which a new host is asked for.
+    with nova:
+        assert nova.ready
+    nova.driver = "zvm.ZVMDriver"
+    with nova:
+        yield nova

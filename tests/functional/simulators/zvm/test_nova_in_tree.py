@@ -26,7 +26,7 @@ import pytest
 from ibmvirt import configdrive
 from ibmvirt.simulators.zvm import imagefile
 from tests.functional.simulators.zvm.conftest import RAW, Client
-from tests.support.smallnova import SmallNova
+from tests.support.smallnova import handle
 
 
 @pytest.fixture(scope="module")
@@ -34,35 +34,7 @@ def nova_process(zvm_process, tmp_path_factory):
     """A small Nova whose compute_driver is zvm.ZVMDriver."""
     zvm_process.reset("clean")
     state = tmp_path_factory.mktemp("in-tree")
-    (state / "images").mkdir()
-    options = {
-        "DEFAULT": {
-            "instance_name_template": "OSP%05x",
-            "force_config_drive": "true",
-            # It couples no adapter, so Neutron would never send its event.
-            "vif_plugging_timeout": 0,
-            "vif_plugging_is_fatal": "false",
-            "default_ephemeral_format": "ext3",
-        },
-        "zvm": {
-            "cloud_connector_url": zvm_process.connector_url,
-            "image_tmp_path": state / "images",
-        },
-    }
-    options = {s: {n: str(v) for n, v in o.items()} for s, o in options.items()}
-    nova = SmallNova(
-        "ibmvirt.ZVMDriver",
-        options=options,
-        admin_url=zvm_process.admin_url,
-        vif_type="zvm",
-        state=state,
-    )
-    # Nova 34 lets this driver start only where the service is known already:
-    # it has no list_instance_uuids(), which a new host is asked for.
-    with nova:
-        assert nova.ready
-    nova.driver = "zvm.ZVMDriver"
-    with nova:
+    with handle.zvm_in_tree(zvm_process, state) as nova:
         nova.image = nova.client.image.create_image(
             "base",
             data=io.BytesIO(imagefile.write(RAW)),
