@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import builtins
 import collections.abc
 import types
 import typing
@@ -207,11 +208,11 @@ class Partitions(capability.Guests):
         return _reference(found.uuid, found.name, server)
 
     def list(self) -> list[plan.GuestRef]:
-        return [
-            plan.GuestRef(lpar.uuid, lpar.name, uuid=server)
-            for lpar in self._cache.all()
-            for server in servers_of(lpar.uuid)
-        ]
+        return [plan.GuestRef(lpar.uuid, lpar.name) for lpar in self._cache.all()]
+
+    def uuids(self) -> builtins.list[str]:
+        """Both that each partition may have; Nova knows one of them."""
+        return [uuid for lpar in self._cache.all() for uuid in servers_of(lpar.uuid)]
 
     def state(self, guest: plan.GuestRef, *, use_cache: bool) -> plan.GuestState:
         found = self._cache.get(guest.id, use_cache=use_cache)
