@@ -101,7 +101,7 @@ class Leftovers:
     def _is_disk(self, element: typing.Any, servers: set[tuple[str, str]]) -> bool:
         if element is None:
             return False
-        kind = self._disks.by_type.get(str(element.schema_type))
+        kind = self._disks.of(str(element.schema_type), str(element.name))
         if kind is None:
             return False
         return storage.key(element) in servers or kind.is_copy(str(element.name))

@@ -15,6 +15,8 @@
 
 from __future__ import annotations
 
+import collections.abc
+import contextlib
 import glob
 import logging
 import os
@@ -67,9 +69,11 @@ class LocalTools:
         end = clock.now() + _PATIENCE
         pattern = f"*{glob.escape(udid[-_UDID_END:])}"
         while True:
-            self._scan(slot)
-            for link in (self._root / "dev/disk/by-id").glob(pattern):
-                return link.resolve()
+            with _locally(what):
+                self._scan(slot)
+                for link in (self._root / "dev/disk/by-id").glob(pattern):
+                    if link.exists():
+                        return link.resolve()
             if clock.now() >= end:
                 raise exceptions.HypervisorError(
                     what,
@@ -84,18 +88,16 @@ class LocalTools:
         for file in bus.glob("host*/scsi_host/host*/scan"):
             _write(file, "- - -")
 
-    def open(self, device: pathlib.Path) -> typing.BinaryIO:
-        """Open a disk for reading."""
-        try:
-            return device.open("rb", buffering=0)
-        except PermissionError:
-            owner = device.stat().st_uid
-            privileged.chown(str(device), uid=os.getuid())
+    def open(self, device: pathlib.Path, what: str) -> typing.BinaryIO:
+        """Open a disk for reading.
+
+        :raises HypervisorError: that is not allowed, or it is gone.
+        """
+        with _locally(what):
             try:
                 return device.open("rb", buffering=0)
-            finally:
-                # What is open stays open.
-                privileged.chown(str(device), uid=owner)
+            except PermissionError:
+                return _open_as_owner(device)
 
     def forget(self, device: pathlib.Path) -> None:
         """Let the kernel remove a disk that is unmapped next. Best effort."""
@@ -105,6 +107,29 @@ class LocalTools:
                 _write(file, "1")
         except Exception as error:
             LOG.warning("the device %s was not removed: %s", device, error)
+
+
+@contextlib.contextmanager
+def _locally(what: str) -> collections.abc.Iterator[None]:
+    """Name what the block attempts in the errors of the kernel, or of privsep."""
+    try:
+        yield
+    except Exception as error:
+        raise exceptions.HypervisorError(
+            what,
+            f"{type(error).__name__}: {error}",
+            "look whether the service's user may use Nova's privileged helper",
+        ) from error
+
+
+def _open_as_owner(device: pathlib.Path) -> typing.BinaryIO:
+    """Own a disk for the moment of opening it: what is open stays open."""
+    owner = device.stat().st_uid
+    privileged.chown(str(device), uid=os.getuid())
+    try:
+        return device.open("rb", buffering=0)
+    finally:
+        privileged.chown(str(device), uid=owner)
 
 
 def _write(file: pathlib.Path, text: str) -> None:

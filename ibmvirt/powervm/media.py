@@ -108,7 +108,12 @@ class Repository:
 
     def find(self) -> topology.Group | None:
         """The volume group with the repository."""
-        return next((g for g in self._ordered() if g.repository), None)
+        return next(iter(self.all()), None)
+
+    def all(self) -> list[topology.Group]:
+        """All volume groups with one: a VIOS may have been away when another
+        got its own."""
+        return [group for group in self._ordered() if group.repository]
 
     def candidates(self) -> tuple[topology.Group, ...]:
         """Where it would be made.
@@ -227,9 +232,6 @@ class Media(capability.Media):
 
     def remove(self, names: collections.abc.Set[str], what: str) -> None:
         """Remove media by their names; silent about those that are gone."""
-        home = self._repository.find()
-        if home is None:
-            return
 
         def change(group: typing.Any) -> bool:
             gone = [
@@ -243,15 +245,14 @@ class Media(capability.Media):
             return bool(gone)
 
         # Removals at the same time are one write of the volume group.
-        self._writers.of_group(home).apply(change, what)
+        for home in self._repository.all():
+            self._writers.of_group(home).apply(change, what)
 
     def names(self) -> set[str]:
-        """What the repository holds. One call."""
-        home = self._repository.find()
-        if home is None:
-            return set()
+        """What the repositories hold. One call each."""
         return {
             str(item.name)
+            for home in self._repository.all()
             for repository in self._writers.of_group(home).read().vmedia_repos
             for item in repository.optical_media
         }

@@ -21,7 +21,7 @@ import typing
 from ibmvirt.common import context, exceptions
 from ibmvirt.common.preflight import FAILURE, OK, WARNING, Finding, look
 from ibmvirt.powervm import connection as connections
-from ibmvirt.powervm import media, writer
+from ibmvirt.powervm import local_tools, media, writer
 from ibmvirt.powervm.disks import kinds
 from ibmvirt.powervm.networks import physical
 from ibmvirt.powervm.rest import topology
@@ -64,6 +64,7 @@ def _all(
         )
     yield look("Open vSwitch", lambda: "management partition: " + _management(places))
     yield _ports(places)
+    yield _snapshots(options, places)
 
 
 def _log_on(connection: connections.Connection, places: topology.Topology) -> str:
@@ -134,3 +135,20 @@ def _ports(places: topology.Topology) -> Finding:
             name, WARNING, "no VIOS has an active port: volumes cannot be attached"
         )
     return Finding(name, OK, f"{count} active ports")
+
+
+def _snapshots(options: typing.Any, places: topology.Topology) -> Finding:
+    name = "snapshots"
+    own = local_tools.LocalTools(options.local_root).partition_id()
+    try:
+        wanted = places.management_id()
+    except exceptions.IBMVirtError as error:
+        return Finding(name, FAILURE, str(error))
+    if own != wanted:
+        return Finding(
+            name,
+            WARNING,
+            f"this is not the management partition ({wanted}): none can be taken; "
+            "run nova-compute on the NovaLink partition",
+        )
+    return Finding(name, OK, f"read by partition {own}")

@@ -31,7 +31,7 @@ from pypowervm.wrappers import virtual_io_server
 
 from ibmvirt.common import capability, context, exceptions, plan
 from ibmvirt.powervm import local_tools, storage, writer
-from ibmvirt.powervm.disks import kinds
+from ibmvirt.powervm.disks import base, kinds
 from ibmvirt.powervm.rest import errors, topology
 
 LOG = logging.getLogger(__name__)
@@ -41,9 +41,10 @@ _PIECE = 1 << 20
 
 @dataclasses.dataclass(frozen=True)
 class _Found:
-    """A root disk, and the VIOSes that can map it, the best one first."""
+    """A root disk, its kind, and the VIOSes that can map it, the best first."""
 
     disk: plan.DiskRef
+    kind: base.DiskKind
     vioses: tuple[topology.Vios, ...]
 
 
@@ -80,9 +81,8 @@ class Snapshots(capability.Snapshots):
         what = f"take a snapshot of {server.name}"
         self._check_place(what)
         found = self._find(server, guest, what)
-        kind = self._disks.by_type[found.disk.kind]
-        with kind.readable(server, found.disk) as disk:
-            vios, slot = self._map(server, disk, found.vioses)
+        with found.kind.readable(server, found.disk) as disk:
+            vios, slot = self._map(server, found.kind, disk, found.vioses)
             try:
                 with self._read(slot, disk, what) as captured:
                     yield captured
@@ -96,7 +96,7 @@ class Snapshots(capability.Snapshots):
     ) -> collections.abc.Iterator[capability.Captured]:
         device = self._tools.find_disk(slot, disk.id, what)
         try:
-            with contextlib.closing(self._tools.open(device)) as raw:
+            with contextlib.closing(self._tools.open(device, what)) as raw:
                 size = raw.seek(0, os.SEEK_END)
                 raw.seek(0)
                 stream = io.BufferedReader(_Checked(raw), _PIECE)
@@ -126,7 +126,7 @@ class Snapshots(capability.Snapshots):
                     self._adapter, xag=[storage.GROUP]
                 )
             }
-        disk: plan.DiskRef | None = None
+        found: tuple[plan.DiskRef, base.DiskKind] | None = None
         vioses: list[topology.Vios] = []
         _kind, management = self._topology.management()
         # A VIOS that is the management partition would be its own client.
@@ -137,45 +137,50 @@ class Snapshots(capability.Snapshots):
                 continue
             for mapping in storage.mappings_of(wrapper, guest.id):
                 root = self._root(mapping.backing_storage, vios)
-                if root is not None and (disk is None or disk.id == root.id):
-                    disk = disk or root
+                if root is not None and (found is None or found[0].id == root[0].id):
+                    found = found or root
                     vioses.append(vios)
+            disk = found[0] if found is not None else None
             for mapping in storage.mappings_of(wrapper, management):
                 if self._is_left(mapping.backing_storage, server, disk):
                     self._unmap_all(server, vios, disk)
-        if disk is None:
+        if found is None:
             raise exceptions.HypervisorError(
                 what,
                 "no VIOS maps a root disk to its partition",
                 "a server that boots from a volume is captured through the volume",
             )
-        return _Found(disk, tuple(vioses))
+        return _Found(*found, tuple(vioses))
 
-    def _root(self, element: typing.Any, vios: topology.Vios) -> plan.DiskRef | None:
+    def _root(
+        self, element: typing.Any, vios: topology.Vios
+    ) -> tuple[plan.DiskRef, base.DiskKind] | None:
         if element is None:
             return None
-        kind = self._disks.by_type.get(str(element.schema_type))
-        if kind is None or not kind.is_root(str(element.name)):
+        name = str(element.name)
+        kind = self._disks.of(str(element.schema_type), name)
+        if kind is None or not kind.is_root(name):
             return None
-        return plan.DiskRef(
-            kind.KIND, element.udid, str(element.name), extra={"vios": vios.uuid}
-        )
+        disk = plan.DiskRef(kind.KIND, element.udid, name, extra={"vios": vios.uuid})
+        return disk, kind
 
     def _is_left(
         self, element: typing.Any, server: plan.Server, disk: plan.DiskRef | None
     ) -> bool:
         """Whether a mapping to this partition is a dead snapshot's."""
-        if element is None or str(element.schema_type) not in self._disks.by_type:
+        if element is None:
             return False
         if disk is not None and element.udid == disk.id:
             return True
-        return self._disks.owns(server, str(element.name))
+        kind, name = str(element.schema_type), str(element.name)
+        return self._disks.owned_by(server, kind, name)
 
     # -- mapping ------------------------------------------------------------
 
     def _map(
         self,
         server: plan.Server,
+        kind: base.DiskKind,
         disk: plan.DiskRef,
         vioses: tuple[topology.Vios, ...],
     ) -> tuple[topology.Vios, int]:
@@ -183,7 +188,7 @@ class Snapshots(capability.Snapshots):
         first: exceptions.IBMVirtError | None = None
         for vios in vioses:
             try:
-                return vios, self._map_from(vios, server, disk)
+                return vios, self._map_from(vios, server, kind, disk)
             except exceptions.HypervisorError as error:
                 LOG.warning("%s", error)
                 first = first or error
@@ -193,10 +198,14 @@ class Snapshots(capability.Snapshots):
         raise first
 
     def _map_from(
-        self, vios: topology.Vios, server: plan.Server, disk: plan.DiskRef
+        self,
+        vios: topology.Vios,
+        server: plan.Server,
+        kind: base.DiskKind,
+        disk: plan.DiskRef,
     ) -> int:
         _kind, management = self._topology.management()
-        element = self._disks.by_type[disk.kind].element(disk)
+        element = kind.element(disk)
 
         def mapped(wrapper: typing.Any) -> typing.Any:
             for mapping in storage.mappings_of(wrapper, management):

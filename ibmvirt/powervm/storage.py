@@ -119,7 +119,7 @@ class Storage(capability.Storage):
         parallel.over_vioses(change, vioses)
 
     def _kind(self, disk: plan.DiskRef) -> base.DiskKind:
-        found = self._disks.by_type.get(disk.kind)
+        found = self._disks.of(disk.kind, disk.name)
         if found is None:
             raise exceptions.InvalidRequest(
                 f"map the disk {disk.name}", f"disks of kind {disk.kind} are not known"
@@ -179,7 +179,7 @@ class Storage(capability.Storage):
         media: dict[str, plan.MediaRef] = {}
         for vios, items in unmapped.gone.items():
             for kind_, identity, name in items:
-                if kind_ in self._disks.by_type:
+                if self._disks.of(kind_, name):
                     disks[identity] = plan.DiskRef(
                         kind_, identity, name, extra={"vios": vios}
                     )
@@ -192,7 +192,7 @@ class Storage(capability.Storage):
         mine = {
             identity
             for identity in _mapped(mappings_of(wrapper, guest.id))
-            if identity[0] in self._disks.by_type
+            if self._disks.of(identity[0], identity[2])
         }
         server = plan.Server(guest.uuid, guest.name) if guest.uuid else None
         return [
@@ -209,7 +209,7 @@ class Storage(capability.Storage):
         if storage is None:
             return False
         kind, _id, name = _identity(storage)
-        return kind in self._disks.by_type and self._disks.owns(server, name)
+        return self._disks.owned_by(server, kind, name)
 
     def disconnect_volume(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
         """Remove the mappings of one volume, and its disks from the VIOSes."""

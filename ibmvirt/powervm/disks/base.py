@@ -49,6 +49,10 @@ class DiskKind(capability.Disks):
                     what, f"a server has at most {EPHEMERALS} ephemeral disks"
                 )
 
+    def manages(self, name: str) -> bool:
+        """Whether a backing device of this type and name can be such a disk."""
+        return True
+
     @abc.abstractmethod
     def owns(self, server: plan.Server, name: str) -> bool:
         """Whether a disk of this name was made for this server."""

@@ -24,16 +24,18 @@ from ibmvirt.powervm.rest import topology
 
 
 class Disks(capability.Disks):
-    """New disks of the configured kind; old ones may be of another.
-
-    ``by_type`` has the kinds by the types of their backing devices.
-    """
+    """New disks of the configured kind; old ones may be of another."""
 
     def __init__(
         self, kinds: tuple[base.DiskKind, ...], configured: base.DiskKind
     ) -> None:
-        self.by_type = {kind.KIND: kind for kind in kinds}
+        self._by_type = {kind.KIND: kind for kind in kinds}
         self.configured = configured
+
+    def of(self, device_type: str, name: str) -> base.DiskKind | None:
+        """The kind of a mapping's backing device; None: it is no server's disk."""
+        kind = self._by_type.get(device_type)
+        return kind if kind is not None and kind.manages(name) else None
 
     def check(self, disks: tuple[plan.DiskSpec, ...]) -> None:
         self.configured.check(disks)
@@ -51,7 +53,7 @@ class Disks(capability.Disks):
 
     def delete(self, disks: tuple[plan.DiskRef, ...]) -> None:
         """Each by its kind, whatever new disks are made of."""
-        for name, kind in self.by_type.items():
+        for name, kind in self._by_type.items():
             mine = tuple(disk for disk in disks if disk.kind == name)
             if mine or kind is self.configured:
                 kind.delete(mine)
@@ -59,9 +61,10 @@ class Disks(capability.Disks):
     def leftovers(self, server: plan.Server) -> tuple[plan.DiskRef, ...]:
         return self.configured.leftovers(server)
 
-    def owns(self, server: plan.Server, name: str) -> bool:
-        """Whether a disk of this name was made for this server."""
-        return any(kind.owns(server, name) for kind in self.by_type.values())
+    def owned_by(self, server: plan.Server, device_type: str, name: str) -> bool:
+        """Whether a backing device is a disk that was made for this server."""
+        kind = self.of(device_type, name)
+        return kind is not None and kind.owns(server, name)
 
 
 def build(

@@ -166,14 +166,18 @@ class LocalDisks(base.DiskKind):
     def element(self, disk: plan.DiskRef) -> typing.Any:
         return storage_wrapper.VDisk.bld_ref(self._adapter, disk.name)
 
+    def manages(self, name: str) -> bool:
+        """Files and RBD images are virtual disks too, with a path as name."""
+        return "/" not in name
+
     def owns(self, server: plan.Server, name: str) -> bool:
-        return volume_images.plain(name) in _names(server.uuid)
+        return name in _names(server.uuid)
 
     def is_root(self, name: str) -> bool:
-        return volume_images.plain(name).startswith(_ROOT)
+        return name.startswith(_ROOT)
 
     def is_copy(self, name: str) -> bool:
-        return _COPIES.fullmatch(volume_images.plain(name)) is not None
+        return _COPIES.fullmatch(name) is not None
 
     @contextlib.contextmanager
     def readable(
@@ -189,7 +193,7 @@ class LocalDisks(base.DiskKind):
 
         def add(wrapper: typing.Any) -> bool:
             disks = {found.udid: found for found in wrapper.virtual_disks}
-            if any(volume_images.plain(found.name) == name for found in disks.values()):
+            if any(found.name == name for found in disks.values()):
                 return False
             if disk.id not in disks:
                 raise exceptions.HypervisorError(
@@ -207,11 +211,7 @@ class LocalDisks(base.DiskKind):
             return True
 
         def result(wrapper: typing.Any) -> plan.DiskRef:
-            (made,) = (
-                found
-                for found in wrapper.virtual_disks
-                if volume_images.plain(found.name) == name
-            )
+            (made,) = (found for found in wrapper.virtual_disks if found.name == name)
             return ref(made, group, "root")
 
         with self._lock:
@@ -267,16 +267,14 @@ class LocalDisks(base.DiskKind):
         wanted = {disk_name(server.uuid, disk.role, disk.index): disk for disk in disks}
 
         def add(wrapper: typing.Any) -> bool:
-            there = {volume_images.plain(disk.name) for disk in wrapper.virtual_disks}
+            there = {disk.name for disk in wrapper.virtual_disks}
             missing = [name for name in wanted if name not in there]
             for name in missing:
                 wrapper.virtual_disks.append(self._build(name, wanted[name], udid))
             return bool(missing)
 
         def result(wrapper: typing.Any) -> tuple[plan.DiskRef, ...]:
-            found = {
-                volume_images.plain(disk.name): disk for disk in wrapper.virtual_disks
-            }
+            found = {disk.name: disk for disk in wrapper.virtual_disks}
             return tuple(
                 ref(found[name], group, disk.role) for name, disk in wanted.items()
             )
@@ -328,7 +326,7 @@ class LocalDisks(base.DiskKind):
             found += [
                 ref(disk, group, "root")
                 for disk in wrapper.virtual_disks
-                if volume_images.plain(disk.name) in names
+                if disk.name in names
             ]
         return tuple(found)
 

@@ -112,7 +112,7 @@ class Images:
         new = {name: gigabytes, marker: _MARKER_GB}
 
         def add(wrapper: typing.Any) -> bool:
-            there = {plain(disk.name) for disk in wrapper.virtual_disks}
+            there = {disk.name for disk in wrapper.virtual_disks}
             missing = [wanted for wanted in new if wanted not in there]
             for wanted in missing:
                 wrapper.virtual_disks.append(
@@ -182,9 +182,9 @@ class Images:
         with self._lock:
             live = {name for uuid, name in self._live if uuid == group.uuid}
         images = {
-            _IMAGE + plain(disk.name)[len(_MARKER) :]
+            _IMAGE + disk.name[len(_MARKER) :]
             for disk in wrapper.virtual_disks
-            if plain(disk.name).startswith(_MARKER)
+            if disk.name.startswith(_MARKER)
         }
         dead = images - live
         return dead | {_marker_of(name) for name in dead}
@@ -213,10 +213,10 @@ class Images:
             self.look(group, wrapper)
             found[group] = wrapper.virtual_disks
         present = {
-            f"{group.uuid} {plain(disk.name)}": (group, plain(disk.name))
+            f"{group.uuid} {disk.name}": (group, disk.name)
             for group, disks in found.items()
             for disk in disks
-            if plain(disk.name).startswith(_IMAGE)
+            if disk.name.startswith(_IMAGE)
         }
         with self._lock:
             live = {" ".join(key) for key in self._live}
@@ -229,9 +229,7 @@ class Images:
         for group in groups:
             gone = {present[key][1] for key in due if present[key][0] == group}
             gone.update(
-                name
-                for name in (plain(disk.name) for disk in found[group])
-                if dead(name)
+                name for name in (disk.name for disk in found[group]) if dead(name)
             )
             self._drop(group, gone)
 
@@ -253,24 +251,19 @@ class Images:
         self.cleaned(group)
 
 
-def plain(name: str) -> str:
-    """A disk's name without the directory that some platforms show."""
-    return name.rsplit("/", 1)[-1]
-
-
 def _marker_of(image: str) -> str:
     return _MARKER + image[len(_IMAGE) :]
 
 
 def _udid(wrapper: typing.Any, name: str) -> str | None:
     return next(
-        (disk.udid for disk in wrapper.virtual_disks if plain(disk.name) == name), None
+        (disk.udid for disk in wrapper.virtual_disks if disk.name == name), None
     )
 
 
 def remove(wrapper: typing.Any, names: typing.Container[str]) -> bool:
     """Remove disks from a volume group by their names; whether there were any."""
-    gone = [disk for disk in wrapper.virtual_disks if plain(disk.name) in names]
+    gone = [disk for disk in wrapper.virtual_disks if disk.name in names]
     for disk in gone:
         wrapper.virtual_disks.remove(disk)
     return bool(gone)

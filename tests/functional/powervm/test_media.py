@@ -112,6 +112,25 @@ def test_a_lost_answer_does_not_make_two(bare, phase):
         assert repositories(driven) == {("vios1", "rootvg", "vopt", 1.0)}
 
 
+def test_a_drive_is_removed_from_whichever_repository_has_it(novalink):
+    """Another VIOS has got one while the first was away."""
+    with powervm.running(novalink) as driven:
+        spawn = driven.plan()
+        driven.spawn(spawn)
+        group = groups(driven)["vios2", "rootvg"]
+        made = storage.VMediaRepos.bld(group.adapter, "vopt", "1")
+        group.vmedia_repos = [made]
+        group = group.update()
+        other = storage.VOptMedia.bld(group.adapter, "cfg_other.iso", size="0.1")
+        group.vmedia_repos[0].optical_media.append(other)
+        group.update()
+    with powervm.running(novalink) as driven:
+        assert len(driven.backend.media.names()) == 2
+        driven.backend.media.remove({"cfg_other.iso"}, "remove it")
+        driven.destroy(spawn)
+        assert driven.backend.media.names() == set()
+
+
 def media_of(novalink, spawn):
     storage = novalink.guest(spawn.server.name)["storage"]
     return [s["id"] for s in storage if s["kind"] == "VirtualOpticalMedia"]

@@ -35,6 +35,7 @@ def config(novalink, tmp_path):
             "novalink_protocol": url.scheme,
             "novalink_user": system["username"],
             "novalink_password": system["password"],
+            "local_root": system["local_root"],
             **options,
         }
         path = tmp_path / "nova.conf"
@@ -54,7 +55,7 @@ def test_a_ready_system_is_called_ready_and_is_not_changed(config, novalink, cap
     novalink.mark()
     code, text = run(config(), capsys)
     assert code == 0, text
-    assert [line.split()[0] for line in text.splitlines()] == ["ok"] * 9
+    assert [line.split()[0] for line in text.splitlines()] == ["ok"] * 10
     assert novalink.compare() == []
 
 
@@ -85,3 +86,22 @@ def test_a_wrong_configuration_is_named(tmp_path, capsys):
     path.write_text("[powervm]\nnovalink_protocol = gopher\n")
     assert status.main(["check", "--config-file", str(path)]) == 2
     assert "gopher" in capsys.readouterr().err
+
+
+def test_volume_groups_for_disks_are_named(config, capsys):
+    code, text = run(config(disk_driver="localdisk"), capsys)
+    assert code == 0, text
+    assert "datavg of vios1, datavg of vios2" in text
+    code, text = run(
+        config(disk_driver="localdisk", volume_group_name="nowhere"), capsys
+    )
+    assert code == 2
+    assert "volume_group_name is 'nowhere'" in text
+
+
+def test_elsewhere_than_on_novalink_snapshots_are_warned_of(config, tmp_path, capsys):
+    code, text = run(config(local_root=str(tmp_path)), capsys)
+    assert code == 1, text
+    (line,) = [line for line in text.splitlines() if "snapshots" in line]
+    assert line.startswith("warning")
+    assert "run nova-compute on the NovaLink partition" in line

@@ -20,6 +20,7 @@ import pathlib
 import nova.privsep
 import pytest
 
+from ibmvirt.common import exceptions
 from ibmvirt.powervm import local_tools
 
 
@@ -48,7 +49,7 @@ def test_a_disk_of_somebody_else_is_read_and_stays_theirs(tmp_path):
     device = tmp_path / "sda"
     device.write_bytes(b"disk")
     owner = device.stat().st_uid
-    with local_tools.LocalTools().open(Denied(device)) as file:
+    with local_tools.LocalTools().open(Denied(device), "read it") as file:
         assert file.read() == b"disk"
     assert Denied.tries == 2
     assert device.stat().st_uid == owner
@@ -99,3 +100,8 @@ def test_the_number_of_this_partition(tmp_path, text, expected):
 
 def test_elsewhere_than_on_power_there_is_no_number(tmp_path):
     assert local_tools.LocalTools(str(tmp_path)).partition_id() is None
+
+
+def test_a_disk_that_went_is_named(tmp_path):
+    with pytest.raises(exceptions.HypervisorError, match="take a snapshot of web"):
+        local_tools.LocalTools().open(tmp_path / "sdz", "take a snapshot of web")
