@@ -92,10 +92,16 @@ def _of(path, kind, raw):
 
 
 def digest_of(url, size):
-    """SHA-256 of the first bytes behind an address."""
+    """SHA-256 of the first bytes of the disk behind an address.
+
+    A simulator keeps what was written: the rest of a disk reads as zeros.
+    """
     digest = hashlib.sha256()
     with urllib.request.urlopen(url, timeout=60) as response:
         while size > 0 and (piece := response.read(min(_PIECE, size))):
             digest.update(piece)
             size -= len(piece)
+    while size > 0:
+        digest.update(bytes(min(_PIECE, size)))
+        size -= min(_PIECE, size)
     return digest.hexdigest()

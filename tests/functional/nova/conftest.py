@@ -24,19 +24,27 @@ import pytest
 
 from ibmvirt.simulators.novalink import NovaLinkSimulator
 from ibmvirt.simulators.zvm import ZVMSimulator, imagefile
-from tests.functional.nova import servers
+from tests.functional.nova import outside, servers
 from tests.support import zvm
 from tests.support.smallnova import handle
 
+# A tenth of the drivers' time: 15 seconds until a guest that is off counts as
+# stopped, five until a build looks whether it is still wanted.
+PACE = 0.1
 IMAGE = bytes(range(256)) * 8192
 
 
 @pytest.fixture(scope="session")
 def powervm_process():
     """The small Nova on PowerVM; servers of former tests are gone."""
-    with NovaLinkSimulator() as simulator, handle.powervm(simulator) as nova:
-        nova.simulator = simulator
+    with contextlib.ExitStack() as stack:
+        simulator = stack.enter_context(NovaLinkSimulator())
+        nova = handle.powervm(simulator)
+        nova.pace = PACE
+        stack.enter_context(nova)
+        nova.simulator, nova.outside = simulator, outside.PowerVM(simulator)
         client = nova.client
+        nova.image_properties = {}
         nova.image = client.image.create_image(
             "small",
             data=io.BytesIO(IMAGE),
@@ -65,17 +73,19 @@ def zvm_nova_process(tmp_path_factory):
     with contextlib.ExitStack() as stack:
         simulator = stack.enter_context(ZVMSimulator("--rate", "100"))
         zvm.fcp_template(simulator)
-        nova = stack.enter_context(handle.zvm(simulator, state))
-        nova.simulator = simulator
+        nova = handle.zvm(simulator, state)
+        nova.pace = PACE
+        stack.enter_context(nova)
+        nova.simulator, nova.outside = simulator, outside.ZVM(simulator)
         client = nova.client
+        nova.image_properties = {"os_distro": "rhel", "os_version": "9.4"}
         nova.image = client.image.create_image(
             "small",
             data=io.BytesIO(imagefile.write(IMAGE)),
             disk_format="raw",
             container_format="bare",
             validate_checksum=False,
-            os_distro="rhel",
-            os_version="9.4",
+            **nova.image_properties,
         )
         nova.flavor = client.compute.create_flavor(
             name="small", ram=512, vcpus=1, disk=1
@@ -88,6 +98,12 @@ def zvm_nova_process(tmp_path_factory):
 def zvm_nova(zvm_nova_process):
     """The small Nova on z/VM, and its simulator as ``.simulator``."""
     yield from _between(zvm_nova_process)
+
+
+@pytest.fixture(params=["powervm", "zvm_nova"], ids=["PowerVM", "zVM"])
+def nova(request):
+    """The small Nova on each hypervisor, one after the other."""
+    return request.getfixturevalue(request.param)
 
 
 def _between(nova):

@@ -14,11 +14,16 @@
 
 from __future__ import annotations
 
+import json
+import urllib.error
+import urllib.request
+
 from tests.support.smallnova import waits
 from tests.support.smallnova.waits import settled, until
 
 __all__ = [
     "actions",
+    "as_member",
     "attach",
     "boot",
     "delete",
@@ -85,6 +90,21 @@ def outcome(nova, server, action):
         return next((a.message for a in actions(nova, server, action) if a.message), "")
 
     return until(failed, f"the action {action} fails", seconds=20)
+
+
+def as_member(nova, verb, path, body):
+    """The status of a request of somebody who is no administrator."""
+    request = urllib.request.Request(
+        nova.ready["compute"] + path,
+        data=json.dumps(body).encode(),
+        headers={"X-Auth-Token": "somebody", "Content-Type": "application/json"},
+        method=verb,
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return response.status
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 # -- volumes --------------------------------------------------------------------

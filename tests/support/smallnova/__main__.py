@@ -37,6 +37,9 @@ def main():
     parser.add_argument(
         "--options", default="{}", help="JSON: {section: {name: value}}"
     )
+    parser.add_argument(
+        "--pace", type=float, default=1.0, help="the drivers' seconds last so long"
+    )
     parser.add_argument("--steps", action="store_true", help="write steps to steps.log")
     arguments = parser.parse_args()
     state = arguments.state_dir.absolute()
@@ -44,11 +47,13 @@ def main():
     from nova import monkey_patch
 
     monkey_patch.patch()
+    from ibmvirt.common import clock
     from ibmvirt.simulators.core import process
     from tests.support.smallnova import services
     from tests.support.smallnova.neighbours import images, networks, volumes
 
     process.die_with_parent()
+    clock.use(clock.SystemClock(arguments.pace))
     neighbours = {"images": images.Images(state)}
     running = services.Services(
         state,

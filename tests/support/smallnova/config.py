@@ -16,6 +16,16 @@ from __future__ import annotations
 
 import textwrap
 
+FILTERS = ",".join(
+    (
+        "ComputeFilter",
+        "ComputeCapabilitiesFilter",
+        "ImagePropertiesFilter",
+        "ServerGroupAntiAffinityFilter",
+        "ServerGroupAffinityFilter",
+    )
+)
+
 PASTE = """
 [composite:osapi_compute]
 use = call:nova.api.openstack.urlmap:urlmap_factory
@@ -71,6 +81,9 @@ def write(state, driver, urls, extra):
         service_down_time = 60
         instances_path = {state}/instances
         shutdown_timeout = 3
+        shelved_offload_time = 0
+        allow_resize_to_same_host = true
+        block_device_allocate_retries_interval = 1
         [api_database]
         connection = sqlite:///{state}/api.sqlite
         [database]
@@ -83,7 +96,7 @@ def write(state, driver, urls, extra):
         enforce_scope = false
         enforce_new_defaults = false
         [filter_scheduler]
-        enabled_filters = ComputeFilter,ComputeCapabilitiesFilter,ImagePropertiesFilter
+        enabled_filters = {FILTERS}
         [notifications]
         notification_format = unversioned
         [placement]

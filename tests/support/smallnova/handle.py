@@ -37,9 +37,11 @@ class SmallNova:
     :param options: configuration, {section: {name: value}}.
     :param admin_url: of the simulator, for the networks' stand-in.
     :param state: directory kept over restarts; default: a temporary one.
+    :ivar pace: how long a second of the driver's waits lasts; set before a start.
     """
 
     def __init__(self, driver, *, options, admin_url, vif_type="pvm_sea", state=None):
+        self.pace = 1.0
         self.driver = driver
         self.options = options
         self.admin_url = admin_url
@@ -61,7 +63,7 @@ class SmallNova:
             sys.executable, "-m", "tests.support.smallnova",
             "--driver", self.driver, "--state-dir", str(self.state),
             "--ready-file", str(ready), "--simulator", self.admin_url,
-            "--vif-type", self.vif_type, "--steps",
+            "--vif-type", self.vif_type, "--steps", "--pace", str(self.pace),
             "--options", json.dumps(self.options),
         ]  # fmt: skip
         with (self.state / "output").open("wb") as output:

@@ -115,6 +115,8 @@ def test_a_qcow2_image_is_registered_as_it_is_and_known_as_raw(tmp_path, monkeyp
     assert picture.digest_of(image.raw.as_uri(), image.size) == image.digest
     first = hashlib.sha256(DISK[:1000]).hexdigest()
     assert picture.digest_of(image.raw.as_uri(), 1000) == first
+    longer = hashlib.sha256(image.raw.read_bytes() + bytes(1000)).hexdigest()
+    assert picture.digest_of(image.raw.as_uri(), image.size + 1000) == longer
 
 
 def test_an_image_is_made_where_none_is_given(tmp_path, monkeypatch):

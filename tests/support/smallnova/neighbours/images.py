@@ -30,6 +30,8 @@ _BASE = (
 # Bytes at a time of an image whose property transfer_seconds is set.
 _PIECE = 65536
 _DATE = "2026-01-01T00:00:00Z"
+# Of a listing, beside the properties that images must have.
+_PAGING = ("limit", "marker", "sort", "sort_key", "sort_dir", "visibility", "is_public")
 
 
 class Images(base.Service):
@@ -42,7 +44,7 @@ class Images(base.Service):
         route("GET", "/versions", lambda r: self.versions())
         route("GET", "/v2", lambda r: self.versions())
         route("GET", "/v2/schemas/image", lambda r: self.schema())
-        route("GET", "/v2/images", lambda r: {"images": list(self.data.values())})
+        route("GET", "/v2/images", self.list)
         route("POST", "/v2/images", self.create)
         route("GET", "/v2/images/([^/]+)", lambda r, i: self.get(i))
         route("PATCH", "/v2/images/([^/]+)", self.patch)
@@ -67,6 +69,18 @@ class Images(base.Service):
             if identity not in self.data:
                 raise base.Refused(404, f"no image {identity}")
             return self.data[identity]
+
+    def list(self, request):
+        """Images with the properties asked for, the newest first."""
+        wanted = {k: v for k, v in request.pairs if k not in _PAGING}
+        with self.lock:
+            found = [
+                dict(image)
+                for image in self.data.values()
+                if all(str(image.get(k)) == v for k, v in wanted.items())
+            ]
+        # In the order of their making, turned round.
+        return {"images": found[::-1]}
 
     def create(self, request):
         given = base.body(request)

@@ -1,0 +1,66 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What happens to guests without Nova: an operator, or the guest itself."""
+
+from __future__ import annotations
+
+from pypowervm.tasks import power
+from pypowervm.wrappers import logical_partition
+
+from tests.functional.simulators.novalink import support as novalink
+from tests.support import zvm
+
+
+class PowerVM:
+    """Another client of NovaLink."""
+
+    # A call of a build, as rules match it, and one that a build always fails at.
+    call = {"layer": "rest"}
+    fatal = {"key": "PUT LogicalPartition/{id}/ClientNetworkAdapter"}
+    refusal = {"kind": "refuse", "status": 500, "message": "HSCL9999 a fault"}
+    running, stopped = "running", "not activated"
+
+    def __init__(self, simulator):
+        self._system = simulator.systems[0]
+
+    def _with(self, name, action):
+        session = novalink.logon(self._system)
+        try:
+            adapter = novalink.adapter_of(session)
+            (lpar,) = logical_partition.LPAR.search(adapter, name=name)
+            action(lpar)
+        finally:
+            session._logoff()
+
+    def stop(self, name):
+        self._with(name, lambda lpar: power.PowerOp.stop(lpar))
+
+    def start(self, name):
+        self._with(name, lambda lpar: power.power_on(lpar, None))
+
+
+class ZVM:
+    """CP, and another client of the Connector."""
+
+    call = {"layer": "rest"}
+    fatal = {"layer": "command", "api": "Image_Activate"}
+    refusal = {"kind": "refuse", "overall": 8, "rc": 99, "rs": 99}
+    running, stopped = "on", "off"
+
+    def __init__(self, simulator):
+        self._simulator = simulator
+
+    def stop(self, name):
+        self._simulator.world("log_off", user=name)
+
+    def start(self, name):
+        zvm.client(self._simulator)("guest_start", name)

@@ -1,0 +1,313 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What every hypervisor does with servers, through Nova's API."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from openstack import exceptions
+
+from tests.functional.nova import servers
+from tests.functional.nova.conftest import IMAGE
+from tests.support.smallnova import waits
+
+
+def state(nova, server):
+    found = servers.guest(nova, server)
+    return found and found["state"]
+
+
+def root_bytes(nova, server):
+    """The beginning of the disk that a server boots from."""
+    found = servers.guest(nova, server)
+    if "vdev" in found["storage"][0]:
+        name = f"{found['name']}/0100"
+    else:
+        (name,) = {s["name"] for s in found["storage"] if s["kind"] == "LogicalUnit"}
+    return nova.simulator.disk(name)[: len(IMAGE)]
+
+
+def volumes(nova, server):
+    """How many paths to volumes a server's guest has."""
+    found = servers.guest(nova, server)
+    if "volumes" in found:
+        return sum(len(v["fcp"]) for v in found["volumes"])
+    return sum(s["kind"] == "PhysicalVolume" for s in found["storage"])
+
+
+def end(nova, *made):
+    """Delete servers; then the hypervisor is as before the test."""
+    for server in made:
+        servers.delete(nova, server)
+    assert nova.simulator.compare() == []
+    assert nova.simulator.verify() == []
+
+
+@contextlib.contextmanager
+def restarted(nova, **options):
+    """The service was killed and started with other options for the block."""
+    former = nova.options
+    nova.kill()
+    nova.options = {**former, **options}
+    nova.start()
+    try:
+        yield
+    finally:
+        nova.kill()
+        nova.options = former
+        nova.start()
+
+
+# -- one server -----------------------------------------------------------------
+
+
+def test_servers_are_listed_with_what_the_hypervisor_has(nova):
+    made = [servers.boot(nova, f"server-{number}") for number in range(3)]
+    made = [servers.wait(nova, server) for server in made]
+    nova.client.compute.stop_server(made[0])
+    servers.wait(nova, made[0], "SHUTOFF")
+    listed = {s.name: s for s in nova.client.compute.servers()}
+    assert [listed[f"server-{n}"].status for n in range(3)] == [
+        "SHUTOFF", "ACTIVE", "ACTIVE",
+    ]  # fmt: skip
+    assert [s.name for s in nova.client.compute.servers(status="SHUTOFF")] == [
+        "server-0"
+    ]
+    assert [state(nova, s) for s in made] == [
+        nova.outside.stopped, nova.outside.running, nova.outside.running,
+    ]  # fmt: skip
+    (node,) = nova.client.compute.hypervisors()
+    assert nova.client.compute.get_hypervisor(node).uptime
+    end(nova, *made)
+
+
+def test_a_snapshot_boots_another_server(nova):
+    server = servers.wait(nova, servers.boot(nova))
+    nova.simulator.mark("snapshot")
+    image = nova.client.compute.create_server_image(server, "captured", wait=False)
+    image = waits.image(nova, image if isinstance(image, str) else image.id)
+    assert servers.settled(nova, server).status == "ACTIVE"
+    assert state(nova, server) == nova.outside.running
+    assert nova.simulator.compare("snapshot") == []
+    second = servers.boot(nova, "second", image_id=image.id)
+    servers.wait(nova, second)
+    assert root_bytes(nova, second) == IMAGE
+    end(nova, server, second)
+    nova.client.image.delete_image(image)
+
+
+@pytest.mark.slow
+def test_a_backup_rotates(nova):
+    server = servers.wait(nova, servers.boot(nova))
+    for number in range(2):
+        nova.client.compute.backup_server(server, f"backup-{number}", "daily", 1)
+        servers.settled(nova, server)
+        servers.until(
+            lambda name=f"backup-{number}": [
+                image.name
+                for image in nova.client.image.images()
+                if image.name.startswith("backup") and image.status == "active"
+            ] == [name],
+            "only the last backup is there",
+        )  # fmt: skip
+    end(nova, server)
+    (image,) = [i for i in nova.client.image.images() if i.name == "backup-1"]
+    nova.client.image.delete_image(image)
+
+
+def test_shelve_and_unshelve(nova):
+    """Shelved, it has nothing on the hypervisor; unshelved, its bytes."""
+    volume = servers.make_volume(nova)
+    nova.simulator.mark()
+    server = servers.wait(nova, servers.boot(nova))
+    servers.attach(nova, server, volume)
+    nova.client.compute.shelve_server(server)
+    servers.wait(nova, server, "SHELVED_OFFLOADED")
+    assert servers.guest(nova, server) is None
+    assert nova.simulator.compare() == []
+    nova.client.compute.unshelve_server(server)
+    servers.wait(nova, server)
+    assert state(nova, server) == nova.outside.running
+    assert root_bytes(nova, server) == IMAGE
+    assert volumes(nova, server) == 2
+    waits.volume(nova, volume, "in-use")
+    end(nova, server)
+    # Nova deletes the image that it made for this.
+    names = [image.name for image in nova.client.image.images()]
+    assert names == [nova.image.name]
+
+
+def test_a_locked_server_is_left_alone_by_others(nova):
+    server = servers.wait(nova, servers.boot(nova))
+    nova.client.compute.lock_server(server)
+    status = servers.as_member(
+        nova, "POST", f"/servers/{server.id}/action", {"os-stop": None}
+    )
+    assert status == 409
+    assert servers.settled(nova, server).status == "ACTIVE"
+    nova.client.compute.unlock_server(server)
+    status = servers.as_member(
+        nova, "POST", f"/servers/{server.id}/action", {"os-stop": None}
+    )
+    assert status == 202
+    servers.wait(nova, server, "SHUTOFF")
+    end(nova, server)
+
+
+def test_server_groups(nova):
+    compute = nova.client.compute
+    near = compute.create_server_group(name="near", policy="affinity")
+    far = compute.create_server_group(name="far", policy="anti-affinity")
+    made = [
+        servers.wait(nova, servers.boot(nova, scheduler_hints={"group": group.id}))
+        for group in (near, near, far)
+    ]
+    # There is one host.
+    fourth = servers.boot(nova, scheduler_hints={"group": far.id})
+    with pytest.raises(exceptions.ResourceFailure, match="No valid host"):
+        servers.wait(nova, fourth)
+    assert servers.guest(nova, fourth) is None
+    end(nova, fourth, *made)
+    for group in (near, far):
+        compute.delete_server_group(group)
+
+
+# -- builds that end early ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("skip", [0, 3, 7])
+def test_delete_while_building(nova, skip):
+    """The server is deleted while a call of its build is under way."""
+    rule = nova.simulator.rule(
+        match={**nova.outside.call, "memento": "spawn:*"},
+        skip=skip,
+        effect={"kind": "hold"},
+    )
+    server = servers.boot(nova)
+    assert nova.simulator.wait_parked(rule)
+    nova.client.compute.delete_server(server)
+    nova.simulator.delete_rule(rule)
+    waits.deleted(nova, server)
+    assert nova.simulator.compare() == []
+
+
+def test_an_errored_server_is_deleted(nova):
+    nova.simulator.rule(
+        match=nova.outside.fatal, count=None, effect=nova.outside.refusal
+    )
+    server = servers.boot(nova)
+    with pytest.raises(exceptions.ResourceFailure):
+        servers.wait(nova, server)
+    assert nova.simulator.compare() == []
+    # The fault lasts while it is deleted.
+    end(nova, server)
+
+
+# -- the service starts again ----------------------------------------------------
+
+
+def test_the_service_starts_again_with_servers(nova):
+    volume = servers.make_volume(nova)
+    nova.simulator.mark()
+    running, stopped = servers.boot(nova, "running"), servers.boot(nova, "stopped")
+    running, stopped = (servers.wait(nova, s) for s in (running, stopped))
+    servers.attach(nova, running, volume)
+    nova.client.compute.stop_server(stopped)
+    servers.wait(nova, stopped, "SHUTOFF")
+    nova.simulator.mark("restart")
+    nova.stop()
+    nova.start()
+    assert nova.simulator.compare("restart") == []
+    assert servers.wait(nova, running).status == "ACTIVE"
+    assert servers.wait(nova, stopped, "SHUTOFF").status == "SHUTOFF"
+    # What the former service attached, this one detaches.
+    servers.detach(nova, running, volume)
+    assert volumes(nova, running) == 0
+    nova.client.compute.start_server(stopped)
+    servers.wait(nova, stopped)
+    end(nova, running, stopped)
+
+
+def test_guests_run_again_after_the_host_booted(nova):
+    """[DEFAULT] resume_guests_state_on_host_boot: what ran, runs again."""
+    running, stopped = servers.boot(nova, "running"), servers.boot(nova, "stopped")
+    running, stopped = (servers.wait(nova, s) for s in (running, stopped))
+    nova.client.compute.stop_server(stopped)
+    servers.wait(nova, stopped, "SHUTOFF")
+    nova.kill()
+    nova.outside.stop(servers.guest(nova, running)["name"])
+    assert state(nova, running) == nova.outside.stopped
+    former = nova.options
+    resume = {"DEFAULT": {"resume_guests_state_on_host_boot": "true"}}
+    nova.options = {**former, **resume}
+    try:
+        nova.start()
+        servers.until(
+            lambda: state(nova, running) == nova.outside.running, "it runs again"
+        )
+        assert servers.wait(nova, running).status == "ACTIVE"
+        assert state(nova, stopped) == nova.outside.stopped
+    finally:
+        nova.options = former
+    nova.kill()
+    nova.start()
+    end(nova, running, stopped)
+
+
+def test_a_guest_that_stops_by_itself_is_shown_as_stopped(nova):
+    server = servers.wait(nova, servers.boot(nova))
+    # z/VM tells of nothing: Nova asks.
+    with restarted(nova, DEFAULT={"sync_power_state_interval": "3"}):
+        nova.outside.stop(servers.guest(nova, server)["name"])
+        servers.wait(nova, server, "SHUTOFF")
+        assert state(nova, server) == nova.outside.stopped
+        nova.client.compute.start_server(server)
+        servers.wait(nova, server)
+        assert state(nova, server) == nova.outside.running
+    end(nova, server)
+
+
+def test_unused_images_leave_the_cache(zvm_nova):
+    """[image_cache]: Nova asks now and then, and the driver removes them."""
+    nova = zvm_nova
+    content = nova.client.image.download_image(nova.image, stream=False)
+    image = nova.client.image.create_image(
+        "once",
+        data=content,
+        disk_format="raw",
+        container_format="bare",
+        validate_checksum=False,
+        **nova.image_properties,
+    )
+    used = servers.wait(nova, servers.boot(nova, "used"))
+    server = servers.wait(nova, servers.boot(nova, "gone", image_id=image.id))
+    servers.delete(nova, server)
+
+    def removed():
+        calls = nova.simulator.journal(memento="bg:image_cache", layer="rest")
+        return [c for c in calls if c["key"].startswith("DELETE") and c["committed"]]
+
+    options = {
+        "manager_interval": "2",
+        "remove_unused_base_images": "true",
+        "remove_unused_original_minimum_age_seconds": "1",
+    }
+    with restarted(nova, image_cache=options):
+        (call,) = servers.until(removed, "the image is removed")
+    assert call["status"] in (200, 204)
+    # The image of a server that is there is kept; the other is brought again.
+    again = servers.wait(nova, servers.boot(nova, "again", image_id=image.id))
+    assert root_bytes(nova, again) == IMAGE
+    end(nova, used, again)
+    nova.client.image.delete_image(image)
