@@ -170,6 +170,8 @@ class Host(capability.Host):
                 "memory_region_size": int(system.memory_region_size),
                 "proc_units": f"{total_cpu:.2f}",
                 "proc_units_used": f"{total_cpu - free_cpu:.2f}",
+                # Nova 34 shows it from here and asks nobody.
+                "uptime": self.uptime(),
             },
         )
 
