@@ -126,7 +126,7 @@ class Sweep:
         name = f"{call['key']} #{call['occurrence']}"
         with self._started(operation) as (driven, subject, memento):
             rule = self.simulator.rule(**effect.rule(call, memento))
-            error, hung = _limited(lambda: operation.run(driven, subject))
+            error, hung = limited(lambda: operation.run(driven, subject))
             struck = self._struck(rule)
             self.simulator.delete_rule()
             if hung:
@@ -153,7 +153,7 @@ class Sweep:
             same = self._left(driven, "before") == []
             outcome, text = "rolled back" if same else "cleaned", str(error)
         # Whatever happened: an operator's delete brings everything back.
-        failed, hung = _limited(lambda: operation.undo(driven, subject))
+        failed, hung = limited(lambda: operation.undo(driven, subject))
         if hung:
             return "hung", "the undo does not end"
         left = self._left(driven, "clean")
@@ -217,7 +217,7 @@ def _names(error, driven, subject):
     return any(name.lower() in attempted for name in names)
 
 
-def _limited(action):
+def limited(action):
     """(error or None, whether it did not end) of an action."""
     errors = []
 
