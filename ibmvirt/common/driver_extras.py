@@ -351,6 +351,7 @@ class Extras:
                         context,
                         image_id,
                         captured.stream,
+                        captured.size,
                         {
                             "disk_format": captured.disk_format,
                             "container_format": captured.container_format,

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import collections
+import hashlib
 import io
 import logging
 import threading
@@ -311,15 +312,20 @@ def upload(
     request: typing.Any,
     image_id: str,
     stream: typing.BinaryIO,
+    size: int,
     metadata: typing.Mapping[str, typing.Any],
 ) -> None:
     """Upload a snapshot, streamed.
 
-    :raises ImageTransferFailed: Glance refused it.
+    :param size: bytes that the stream has.
+    :raises ImageTransferFailed: Glance refused it, or has other bytes than
+        were sent; or the stream had more or less than it should.
     """
+    attempted = f"upload the image {image_id}"
+    sent = _Summed(stream, size, attempted)
     try:
-        glance.API().update(
-            request, image_id, dict(metadata), data=stream, purge_props=False
+        found = glance.API().update(
+            request, image_id, dict(metadata), data=sent, purge_props=False
         )
     except exceptions.IBMVirtError:
         # Of the stream: the hypervisor's, or nobody wants it any more.
@@ -327,5 +333,42 @@ def upload(
     except Exception as error:
         # Errors of Glance's client and of the connection come as they are.
         raise exceptions.ImageTransferFailed(
-            f"upload the image {image_id}", f"{type(error).__name__}: {error}"
+            attempted, f"{type(error).__name__}: {error}"
         ) from error
+    # Glance may have been set up without it.
+    checksum = found.get("checksum")
+    if checksum not in (None, sent.md5()):
+        raise exceptions.ImageTransferFailed(
+            attempted, f"Glance has the checksum {checksum}, {sent.md5()} was sent"
+        )
+
+
+class _Summed(io.RawIOBase):
+    """Passes a stream on and sums it; its end is an error if it is not where
+    it should be, so that no half of an image becomes an image."""
+
+    def __init__(self, stream: typing.BinaryIO, size: int, attempted: str) -> None:
+        super().__init__()
+        self._stream = stream
+        self._left = size
+        self._attempted = attempted
+        self._md5 = hashlib.md5(usedforsecurity=False)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: typing.Any) -> int:
+        context.check()
+        data = self._stream.read(len(buffer))
+        self._left -= len(data)
+        if self._left < 0 or (self._left and not data):
+            missing = "less" if self._left > 0 else "more"
+            raise exceptions.ImageTransferFailed(
+                self._attempted, f"the disk gave {missing} bytes than it has"
+            )
+        self._md5.update(data)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def md5(self) -> str:
+        return self._md5.hexdigest()

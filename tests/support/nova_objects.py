@@ -127,6 +127,8 @@ class Glance:
             "size": len(content), "checksum": "x", "min_disk": 0, "properties": {},
         }  # fmt: skip
         self.uploaded = {}
+        # What becomes of an upload's bytes on their way.
+        self.damage = b""
         self.downloads = 0
         self.certs = None
 
@@ -151,4 +153,9 @@ class Glance:
     def update(self, _context, image_id, metadata, data=None, purge_props=True):
         if self.error is not None:
             raise self.error
-        self.uploaded[image_id] = (metadata, data.read())
+        content = b""
+        while chunk := data.read(65536):
+            content += chunk
+        self.uploaded[image_id] = (metadata, content)
+        found = hashlib.md5(content + self.damage).hexdigest()
+        return {"checksum": found, "size": len(content)}

@@ -256,6 +256,31 @@ class TestFormat:
         assert known.source(None, image()).size() == len(good)
 
 
+class TestUpload:
+    def upload(self, content, size):
+        images.upload(None, "image-1", io.BytesIO(content), size, {})
+
+    def test_in_pieces(self, glance):
+        self.upload(DISK, len(DISK))
+        assert glance.uploaded["image-1"] == ({}, DISK)
+
+    def test_bytes_that_glance_got_in_another_way(self, glance):
+        glance.damage = b"x"
+        with pytest.raises(exceptions.ImageTransferFailed, match="was sent"):
+            self.upload(DISK, len(DISK))
+
+    @pytest.mark.parametrize(("size", "what"), [(-1, "more"), (1, "less")])
+    def test_a_disk_of_another_size_is_not_an_image(self, glance, size, what):
+        with pytest.raises(exceptions.ImageTransferFailed, match=what):
+            self.upload(DISK, len(DISK) + size)
+        assert not glance.uploaded
+
+    def test_glance_that_refuses(self, glance):
+        glance.error = OSError("connection reset")
+        with pytest.raises(exceptions.ImageTransferFailed, match="connection reset"):
+            self.upload(DISK, len(DISK))
+
+
 class TestCache:
     """Nova's request to have an image here before a server needs it."""
 
