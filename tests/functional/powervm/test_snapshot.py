@@ -15,10 +15,12 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import hashlib
 import pathlib
+import threading
 
 import pytest
 from pypowervm.wrappers import storage, virtual_io_server
@@ -133,6 +135,45 @@ def test_an_upload_that_fails_leaves_nothing(novalink, options):
             capture(driven, spawn, fails)
         assert novalink.compare("before") == []
         assert left(novalink, driven) == NOTHING
+
+
+@KINDS
+def test_several_at_once_do_not_disturb_one_another(novalink, options):
+    with powervm.running(novalink, **options) as driven:
+        plans = [small(driven, number) for number in range(1, 7)]
+        for spawn in plans:
+            driven.spawn(spawn)
+        start = threading.Barrier(len(plans))
+
+        def run(spawn):
+            start.wait()
+            if spawn is plans[0]:
+                driven.destroy(spawn)
+                return powervm.IMAGE_BYTES
+            return capture(driven, spawn)
+
+        with concurrent.futures.ThreadPoolExecutor(len(plans)) as pool:
+            assert set(pool.map(run, plans)) == {powervm.IMAGE_BYTES}
+        assert left(novalink, driven) == NOTHING
+        assert [r["key"] for r in novalink.journal() if r["status"] == 412] == []
+        for spawn in plans[1:]:
+            driven.destroy(spawn)
+        powervm.forget_images(driven)
+        assert novalink.compare() == []
+
+
+def test_a_server_that_is_destroyed_meanwhile_ends_its_snapshot(novalink):
+    with powervm.running(novalink) as driven:
+        spawn = small(driven)
+        driven.spawn(spawn)
+
+        def destroyed(captured):
+            captured.stream.read(4096)
+            driven.destroy(spawn)
+
+        capture(driven, spawn, destroyed)
+        assert left(novalink, driven) == NOTHING
+        assert novalink.compare() == []
 
 
 def test_elsewhere_than_on_novalink_it_is_refused_before_anything(novalink, tmp_path):
