@@ -17,11 +17,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
-import json
 import pathlib
 import tempfile
 import types
-import urllib.request
 
 from zvmconnector import connector
 
@@ -29,6 +27,8 @@ from ibmvirt import configdrive
 from ibmvirt.common import plan
 from ibmvirt.simulators.zvm import imagefile
 from ibmvirt.zvm import backend, snapshots
+from ibmvirt.zvm.client import connector as calls
+from ibmvirt.zvm.client import transport
 from tests.support import driven
 
 RAW = bytes(range(256)) * 4096
@@ -120,6 +120,7 @@ def running(simulator, url=None, image_age=None, state=None, **overrides):
             drive=drive(),
         )
         found.state_path = state
+        found.options = options
         found.left = functools.partial(left, found)
         found.connector = client(simulator, url)
         made.host.start(lambda *_args: None)
@@ -138,10 +139,13 @@ def files(found):
 
 def left(found):
     """What should be nowhere between two operations: files, captured images."""
-    url = f"{found.simulator.connector_url}/images"
-    with urllib.request.urlopen(url, timeout=30) as answer:
-        images = json.load(answer)["output"]
-    names = [image["imagename"] for image in images]
+    wire = transport.Transport(
+        found.simulator.connector_url,
+        ca_file=found.options["ca_file"],
+        token_path=found.options["token_path"],
+    )
+    names = [image["imagename"] for image in calls.Connector(wire).images()]
+    wire.close()
     captured = [name for name in names if name.startswith(snapshots.PREFIX)]
     return [*captured, *map(str, files(found))]
 
