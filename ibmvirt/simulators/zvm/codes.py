@@ -82,7 +82,7 @@ TABLE = {
     "active_nic_exists": Entry(8, 204, 4, "{user} has an active device {vdev}"),
     "already_connected": Entry(8, 204, 20, "Adapter {vdev} is connected"),
     "not_connected": Entry(8, 204, 48, "Adapter {vdev} is not connected"),
-    "mac_in_use": _assumed(8, 404, 8, "MACID {mac} is {user}'s"),
+    "mac_in_use": Entry(8, 396, 2797, "The MAC address {mac} is in use by {user}"),
     # Real devices.
     "device_exists": Entry(8, 404, 4, "Image {user} has a device {vdev}"),
     "no_device": Entry(8, 404, 8, "Image {user} has no device {vdev}"),

@@ -60,15 +60,15 @@ class Adapter:
 class Guest:
     """A user that is there from the beginning.
 
-    ``member`` is the one whose Connector knows it and, if it is ``on``, the one
-    that it is logged on to.
+    ``member`` is the one whose Connector knows it and, if it is ``running``, the
+    one that it is logged on to.
     """
 
     name: str
     member: str
     vcpus: int = 1
     memory_mib: int = 1024
-    on: bool = False
+    running: bool = False
     registered: bool = True
     os_version: str = "rhel9.4"
     disks: tuple[Disk, ...] = (Disk(),)
@@ -77,11 +77,11 @@ class Guest:
 
 
 class Wrong(Exception):
-    """The world refuses a guest; ``field`` is the part of it."""
+    """The world refuses a guest; ``path`` is the part of it."""
 
-    def __init__(self, field: str, text: str) -> None:
+    def __init__(self, path: tuple[str | int, ...], text: str) -> None:
         super().__init__(text)
-        self.field = field
+        self.path = path
 
 
 def pools(named: collections.abc.Iterable[tuple[str, str]]) -> list[model.Pool]:
@@ -145,13 +145,13 @@ def add(zvm: model.Zvm, guest: Guest) -> None:
     """
     caller = base.Caller(guest.member, CONNECTOR, "/")
 
-    def call(field: str, *words: str) -> None:
+    def call(path: tuple[str | int, ...], *words: str) -> None:
         result = base.run(zvm, caller, ["smcli", *words])
         if result.rc:
-            raise Wrong(field, result.out.splitlines()[-1])
+            raise Wrong(path, result.out.splitlines()[-1])
 
     if guest.name in zvm.users:
-        raise Wrong("name", f"there is a user {guest.name}")
+        raise Wrong(("name",), f"there is a user {guest.name}")
     maximum = max(guest.memory_mib, 65536)
     head = f"USER {guest.name} LBYONLY {guest.memory_mib}M {maximum}M G"
     zvm.put(
@@ -169,32 +169,36 @@ def add(zvm: model.Zvm, guest: Guest) -> None:
         )
     )
     first = next(iter(zvm.pools.values()))
-    for disk in guest.disks:
+    for place, disk in enumerate(guest.disks):
         chosen = zvm.pools.get(disk.pool, first) if disk.pool else first
         call(
-            "disks", "Image_Disk_Create_DM", "-T", guest.name, "-v", disk.vdev,
+            ("disks", place), "Image_Disk_Create_DM", "-T", guest.name, "-v", disk.vdev,
             "-t", chosen.device, "-a", "AUTOG", "-r", disk.pool or first.name,
             "-u", "1", "-z", disk.size, "-f", "1", "-m", "MR",
         )  # fmt: skip
-    for adapter in guest.adapters:
+    for place, adapter in enumerate(guest.adapters):
         mac = ("-k", f"mac_id={adapter.mac_id}") if adapter.mac_id else ()
         call(
-            "nics", "Virtual_Network_Adapter_Create_Extended_DM", "-T", guest.name,
+            ("nics", place), "Virtual_Network_Adapter_Create_Extended_DM", "-T", guest.name,
             "-k", f"image_device_number={adapter.vdev}", "-k", "adapter_type=QDIO", *mac,
         )  # fmt: skip
         if adapter.vswitch:
-            _couple(zvm, guest, adapter)
-    if guest.on:
-        call("state", "Image_Activate", "-T", guest.name)
+            _couple(zvm, guest, adapter, ("nics", place))
+    if guest.running:
+        call(("running",), "Image_Activate", "-T", guest.name)
 
 
-def _couple(zvm: model.Zvm, guest: Guest, adapter: Adapter) -> None:
+def _couple(
+    zvm: model.Zvm, guest: Guest, adapter: Adapter, path: tuple[str | int, ...]
+) -> None:
     """Grant the vswitch, and couple as the Connector replaces an entry."""
     switch = zvm.vswitches.get(adapter.vswitch)
     if switch is None:
-        raise Wrong("nics", f"there is no vswitch {adapter.vswitch}")
+        text = f"there is no vswitch {adapter.vswitch}"
+        raise Wrong((*path, "vswitch"), text)
     if adapter.vlan and not switch.vlan_aware:
-        raise Wrong("nics", f"the vswitch {switch.name} is not VLAN aware")
+        text = f"the vswitch {switch.name} is not VLAN aware"
+        raise Wrong((*path, "vlan"), text)
     grants = {**dict(switch.grants), guest.name: ""}
     zvm.vswitches[switch.name] = dataclasses.replace(
         switch, grants=tuple(sorted(grants.items()))

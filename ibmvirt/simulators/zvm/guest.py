@@ -42,9 +42,15 @@ def _take_devices(zvm: model.Zvm, user: model.User, member: str) -> None:
 
 
 def _couple(zvm: model.Zvm, user: model.User) -> tuple[model.Nic, ...]:
-    """NICDEF statements take effect; a wrong vswitch or VLAN is told of."""
+    """NICDEF statements take effect; a wrong vswitch or VLAN is told of, and an
+    address that another running user has."""
     nics = []
     for nic in model.nics_of(user):
+        holder = zvm.holder_of(nic.mac, user.name)
+        if holder is not None:
+            text = f"HCPLGA2797E {nic.vdev} not created: {nic.mac} is {holder}'s"
+            zvm.say(user.name, text)
+            continue
         switch = zvm.vswitches.get(nic.switch)
         good = switch is not None and (switch.vlan_aware or not nic.vlan)
         if nic.switch and not good:

@@ -213,6 +213,8 @@ def make(source: pathlib.Path, target: pathlib.Path, kind: str) -> None:
     length = source.stat().st_size
     if not source.is_file() or not length:
         raise NoImage(f"{source}: is no file with bytes of a disk")
+    if not target.parent.is_dir():
+        raise NoImage(f"{target}: there is no such directory")
     size = units(length, kind)
     if size > _MOST_UNITS:
         raise NoImage(f"{source}: is too long")

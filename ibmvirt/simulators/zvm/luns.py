@@ -98,14 +98,14 @@ class Luns:
             length=self._zvm.blobs.size(blob),
         )
 
-    def _found(self, number: str) -> storage.Lun:
+    def _found(self, number: str) -> model.Lun:
         found = self._zvm.luns.get(number)
-        if not isinstance(found, storage.Lun):
+        if not isinstance(found, model.Lun):
             raise KeyError(f"LUN {number}")
         return found
 
 
-def _shown(lun: storage.Lun) -> Body:
+def _shown(lun: model.Lun) -> Body:
     return {
         "number": lun.number,
         "lun": lun.lun,

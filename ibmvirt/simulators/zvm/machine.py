@@ -35,6 +35,8 @@ from ibmvirt.simulators.zvm import (
 )
 from ibmvirt.simulators.zvm.commands import base
 
+# The longest path of a Unix socket on Linux has 107 bytes.
+_SOCKET_PATH = 100
 # Simulated seconds by key for the profile "realistic": estimates.
 LATENCY = [
     ("smcli Image_Create_DM", 0.5, 2.0),
@@ -97,9 +99,8 @@ class Machine:
                 self.guests += world_file.apply(self.zvm, document)
         certificates = tls.make(state.path)[1] if options.tls else None
         self.certificate: pathlib.Path | None = certificates
-        # A path for a Unix socket is short: not in a deep state directory.
-        self._room = tempfile.TemporaryDirectory(prefix="zvm-", dir="/tmp")
-        self.daemon = daemon.Daemon(self.zvm, pathlib.Path(self._room.name, "s"))
+        self._room: tempfile.TemporaryDirectory[str] | None = None
+        self.daemon = daemon.Daemon(self.zvm, self._socket())
         settings = member.Settings(
             self.daemon.path,
             f"{pools[0].type}:{pools[0].name}",
@@ -108,10 +109,22 @@ class Machine:
             certificates.with_name("key.pem") if certificates else None,
         )
         self.members = [member.Member(name, state.path, settings) for name in names]
+        for one in self.members:
+            one.clear()
         self._restarting = threading.Lock()
         host_name, _, port = options.listen.rpartition(":")
         self._listen = (host_name or "127.0.0.1", int(port))
         self.admin = http.Server(("127.0.0.1", 0), self._control().answer)
+
+    def _socket(self) -> pathlib.Path:
+        """The daemon's socket: in the state directory, unless that is deep."""
+        path = self.state.path / "socket"
+        if len(os.fsencode(path)) > _SOCKET_PATH:
+            self._room = tempfile.TemporaryDirectory(prefix="zvm-", dir="/tmp")
+            return pathlib.Path(self._room.name, "s")
+        # Of a predecessor that was killed.
+        path.unlink(missing_ok=True)
+        return path
 
     def _control(self) -> admin.Admin:
         control = admin.Admin(
@@ -199,7 +212,8 @@ class Machine:
                 one.stop()
         self.daemon.stop()
         self.admin.stop()
-        self._room.cleanup()
+        if self._room is not None:
+            self._room.cleanup()
 
     def ready(self) -> dict[str, typing.Any]:
         """What the ready file says."""

@@ -18,6 +18,7 @@ import dataclasses
 import os
 import pathlib
 import secrets
+import shutil
 import string
 import subprocess
 import sys
@@ -89,6 +90,13 @@ class Member:
     def token_path(self) -> pathlib.Path | None:
         """The file with the administrator's token, if one is wanted."""
         return self.home / "token.dat" if self._settings.auth else None
+
+    def clear(self) -> None:
+        """Remove what an earlier simulator left in this state directory.
+
+        Its z/VM is gone, so the Connector must know nothing of it either.
+        """
+        shutil.rmtree(self.home, ignore_errors=True)
 
     def start(
         self, state: process.StateDirectory, host: str, port: int, timeout: float = 60

@@ -22,9 +22,10 @@ import itertools
 import math
 import re
 import typing
+import zlib
 
 from ibmvirt.simulators.core import blobs, calls, world
-from ibmvirt.simulators.zvm import imagefile
+from ibmvirt.simulators.zvm import codec, imagefile
 from ibmvirt.simulators.zvm.codes import refuse
 
 # The first three bytes of every address: VMLAN MACPREFIX of this system.
@@ -156,6 +157,22 @@ class RealDevice:
 
 
 @dataclasses.dataclass(frozen=True)
+class Lun:
+    """``targets`` are the storage's ports, ``initiators`` the ports of FCP
+    devices that it is shown to; none: to all of them."""
+
+    number: int
+    lun: str
+    targets: tuple[str, ...]
+    size_mib: int = 1024
+    initiators: tuple[str, ...] = ()
+    blob: str = ""
+
+    def shown_to(self, device: RealDevice) -> bool:
+        return not self.initiators or device.wwpn.lower() in self.initiators
+
+
+@dataclasses.dataclass(frozen=True)
 class Volume:
     """A DASD volume of a pool; ``size`` in the pool's units."""
 
@@ -189,8 +206,8 @@ class Host:
     ipl: str = "01/09/26 11:00:00 EST"
 
 
-def _plain(value: typing.Any) -> typing.Any:
-    return dataclasses.asdict(value)
+# Fields whose items are values themselves.
+_ITEMS: dict[str, type] = {"active_nics": Nic, "volumes": Volume}
 
 
 class Zvm:
@@ -209,19 +226,26 @@ class Zvm:
         self.members = members
         self.host = host or Host()
         self.world = world.World()
+        self.users = self._collection("users", User)
+        self.disks = self._collection("disks", Minidisk)
+        self.links = self._collection("links", Link)
+        self.spool = self._collection("spool", SpoolFile)
+        self.vswitches = self._collection("vswitches", Vswitch)
+        self.devices = self._collection("devices", RealDevice)
+        self.luns = self._collection("luns", Lun)
+        self.pools = self._collection("pools", Pool)
         add = self.world.collection
-        self.users = add("users", world.KEPT, _plain)
-        self.disks = add("disks", world.KEPT, _plain)
-        self.links = add("links", world.KEPT, _plain)
-        self.spool = add("spool", world.KEPT, _plain)
-        self.vswitches = add("vswitches", world.KEPT, _plain)
-        self.devices = add("devices", world.KEPT, _plain)
-        self.luns = add("luns", world.KEPT, _plain)
-        self.pools = add("pools", world.KEPT, _plain)
-        self.lists = add("name_lists", world.KEPT, list)
-        self.guests = add("guests", world.LOG, dict)
-        self.consoles = add("consoles", world.LOG, list)
-        self.counters = add("counters", world.COUNTER)
+        texts = world.Codec(list, tuple)
+        self.lists = add("name_lists", world.KEPT, list, codec=texts)
+        same = world.Codec(dict, dict)
+        self.guests = add("guests", world.LOG, dict, codec=same)
+        self.consoles = add("consoles", world.LOG, list, codec=texts)
+        self.counters = add("counters", world.COUNTER, codec=world.Codec(int, int))
+
+    def _collection(self, name: str, kind: type) -> world.Collection:
+        """Of values that are compared, and can be dumped and loaded."""
+        made = world.Codec(codec.plain, codec.loader(kind, _ITEMS))
+        return self.world.collection(name, world.KEPT, codec.plain, codec=made)
 
     # -- users ----------------------------------------------------------------
 
@@ -248,6 +272,13 @@ class Zvm:
         if not found.on or found.member != member:
             raise refuse("not_on", user=found.name)
         return found
+
+    def holder_of(self, mac: str, user: str) -> str | None:
+        """The other running user that has an adapter with this address."""
+        for other in self.users.values():
+            if other.name != user and any(n.mac == mac for n in other.active_nics):
+                return str(other.name)
+        return None
 
     # -- disks ----------------------------------------------------------------
 
@@ -342,12 +373,18 @@ def vdev_of(text: str) -> str:
     return found
 
 
+def mac_of(user: str, vdev: str) -> str:
+    """The address that CP gives an adapter whose statement has none."""
+    number = zlib.crc32(f"{user}/{vdev}".encode()) & 0x7FFFFF
+    return f"{MAC_PREFIX}{0x800000 | number:06X}"
+
+
 def nics_of(user: User) -> list[Nic]:
     """The adapters that a user's entry defines, by their numbers."""
     found: dict[str, Nic] = {}
     for words in user.statements("NICDEF"):
         vdev = vdev_of(words[1])
-        nic = found.get(vdev) or Nic(vdev, f"{MAC_PREFIX}{int(vdev, 16):06X}")
+        nic = found.get(vdev) or Nic(vdev, mac_of(user.name, vdev))
         pairs = dict(itertools.pairwise(word.upper() for word in words[2:]))
         if "MACID" in pairs:
             nic = dataclasses.replace(nic, mac=MAC_PREFIX + pairs["MACID"])

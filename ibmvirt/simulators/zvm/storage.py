@@ -34,22 +34,6 @@ _LUN = re.compile(r"0x[0-9a-f]{16}")
 _WWPN = re.compile(r"[0-9a-f]{16}")
 
 
-@dataclasses.dataclass(frozen=True)
-class Lun:
-    """``targets`` are the storage's ports, ``initiators`` the ports of FCP
-    devices that it is shown to; none: to all of them."""
-
-    number: int
-    lun: str
-    targets: tuple[str, ...]
-    size_mib: int = 1024
-    initiators: tuple[str, ...] = ()
-    blob: str = ""
-
-    def shown_to(self, device: model.RealDevice) -> bool:
-        return not self.initiators or device.wwpn.lower() in self.initiators
-
-
 def lun_of(given: object) -> str:
     """A LUN as zfcp has it: 0x and 16 digits, or a number in front of zeros.
 
@@ -79,12 +63,12 @@ def add(
     size_mib: int = 1024,
     initiators: typing.Iterable[object] = (),
     blob: str = "",
-) -> Lun:
+) -> model.Lun:
     """A new LUN.
 
     :raises ValueError: names the field; the LUN is there, or a value is wrong.
     """
-    found = Lun(
+    found = model.Lun(
         int(zvm.counters.get("lun", 0)) + 1,
         lun_of(lun),
         ports_of(targets, "targets"),
@@ -146,7 +130,7 @@ def _online(
 
 def paths(
     zvm: model.Zvm, user: model.User, wanted: Wanted
-) -> list[tuple[str, str, Lun]]:
+) -> list[tuple[str, str, model.Lun]]:
     """Device, target port and LUN of each path that a guest has."""
     return [
         (device.vdev, wwpn, lun)

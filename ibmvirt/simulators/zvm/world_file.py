@@ -57,7 +57,7 @@ _GUEST = worldfile.fields(
     member=worldfile.text(""),
     vcpus=worldfile.integer(1, least=1, most=32),
     memory_mib=worldfile.integer(1024, least=128),
-    state=worldfile.choice(("off", "on"), "off"),
+    running=worldfile.boolean(False),
     registered=worldfile.boolean(True),
     os_version=worldfile.text("rhel9.4"),
     disks=worldfile.items(_DISK, unique="vdev"),
@@ -188,7 +188,7 @@ def _guest(
         member=member,
         vcpus=item["vcpus"],
         memory_mib=item["memory_mib"],
-        on=item["state"] == "on",
+        running=item["running"],
         registered=item["registered"],
         os_version=item["os_version"],
         disks=tuple(generator.Disk(**disk) for disk in item["disks"]),
@@ -198,5 +198,5 @@ def _guest(
     try:
         generator.add(zvm, found)
     except generator.Wrong as wrong:
-        raise document.error(("guests", place, wrong.field), str(wrong)) from None
+        raise document.error(("guests", place, *wrong.path), str(wrong)) from None
     return found

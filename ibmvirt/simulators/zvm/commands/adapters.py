@@ -109,7 +109,10 @@ def create_active(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
     if vdev in nics:
         raise refuse("active_nic_exists", user=user.name, vdev=vdev)
     defined = {nic.vdev: nic.mac for nic in model.nics_of(user)}
-    mac = defined.get(vdev, f"{model.MAC_PREFIX}{int(vdev, 16):06X}")
+    mac = defined.get(vdev, model.mac_of(user.name, vdev))
+    holder = zvm.holder_of(mac, user.name)
+    if holder is not None:
+        raise refuse("mac_in_use", mac=mac, user=holder)
     nics[vdev] = model.Nic(vdev, mac)
     _put(zvm, user, nics)
     return ""

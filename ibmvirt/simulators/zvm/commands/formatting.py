@@ -52,10 +52,13 @@ def link(zvm: model.Zvm, caller: Caller, words: list[str]) -> Result:
     zvm.links[f"{caller.member}/{node}"] = model.Link(
         caller.member, node, disk.owner, disk.vdev
     )
+    name = f"linkdiskandbringonline {disk.owner}"
     return Result(
         0,
+        f"{name} start time: 2026-01-09-11:00:00.000\n"
         f"Success: Userid {disk.owner} vdev {disk.vdev} linked at ad35 "
-        f"device name {node}\n",
+        f"device name {node}\n"
+        f"{name} exit time: 2026-01-09-11:00:01.000\n",
     )
 
 

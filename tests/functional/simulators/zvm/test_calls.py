@@ -18,7 +18,6 @@ import pathlib
 
 import pytest
 
-from ibmvirt.simulators import cli
 from ibmvirt.simulators.zvm import imagefile
 from tests.functional.simulators.zvm.conftest import RAW
 
@@ -180,13 +179,3 @@ def test_an_unknown_size_of_request_is_the_connectors_own_refusal(client):
         "guest_create_network_interface", "T1", "rhel9.4", networks
     )
     assert answer["overallRC"] == 101
-
-
-@pytest.mark.parametrize("kind", ["ECKD", "FBA"])
-def test_make_image(tmp_path, kind):
-    raw, image = tmp_path / "raw", tmp_path / "image"
-    raw.write_bytes(RAW)
-    arguments = ["zvm", "make-image", str(raw), "-o", str(image), "--type", kind]
-    assert cli.main(arguments) == 0
-    content, _size, made = imagefile.read(image.read_bytes())
-    assert (content, made) == (RAW, kind)
