@@ -42,12 +42,7 @@ class Server:
 
     uuid: str
     name: str
-    display_name: str = ""
-    project_id: str = ""
     system_metadata: Values = dataclasses.field(default_factory=_nothing)
-    config_drive: bool = False
-    # Nova is rebuilding, resizing or moving: what its records say was there.
-    host: str = ""
     # It has run: its guest was once built to the end.
     launched: bool = False
 
@@ -62,8 +57,6 @@ class Image:
     container_format: str
     size: int
     min_disk_gb: int = 0
-    hash_algorithm: str = ""
-    hash_value: str = ""
     checksum: str = ""
     properties: Values = dataclasses.field(default_factory=_nothing)
     # What the backend has found in it.
@@ -115,11 +108,8 @@ class Vif:
     id: str
     mac: str
     type: str
-    vnic_type: str = "normal"
     vlan: int | None = None
     mtu: int | None = None
-    network_id: str = ""
-    network_name: str = ""
     physical_network: str | None = None
     bridge: str | None = None
     device_name: str | None = None
@@ -142,7 +132,6 @@ class Volume:
     device: str | None = None
     boot: bool = False
     multiattach: bool = False
-    serial: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,11 +29,7 @@ def server(instance: typing.Any) -> plan.Server:
     return plan.Server(
         uuid=instance.uuid,
         name=instance.name,
-        display_name=instance.display_name or "",
-        project_id=instance.project_id or "",
         system_metadata=_frozen(instance.system_metadata or {}),
-        config_drive=bool(instance.config_drive),
-        host=instance.host or "",
         launched=instance.obj_attr_is_set("launched_at")
         and instance.launched_at is not None,
     )
@@ -160,7 +156,6 @@ def volume(
         device=device,
         boot=boot,
         multiattach=bool(connection_info.get("multiattach")),
-        serial=connection_info.get("serial") or "",
     )
 
 
@@ -177,11 +172,8 @@ def vif(model: typing.Any) -> plan.Vif:
         id=model["id"],
         mac=model["address"],
         type=model["type"] or "",
-        vnic_type=model.get("vnic_type") or "normal",
         vlan=int(vlan) if vlan is not None else None,
         mtu=meta.get("mtu"),
-        network_id=network.get("id") or "",
-        network_name=network.get("label") or "",
         physical_network=details.get("physical_network")
         or meta.get("physical_network"),
         bridge=network.get("bridge"),

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 import time
 
@@ -43,28 +44,40 @@ def test_a_server_from_qcow2_has_the_raw_disk(powervm):
     powervm.client.image.delete_image(image)
 
 
+def refusal(nova, content, disk_format):
+    """The message of the build of a server from an image that is refused."""
+    image = nova.client.image.create_image(
+        "bad", data=io.BytesIO(content), disk_format=disk_format,
+        container_format="bare", validate_checksum=False,
+    )  # fmt: skip
+    server = servers.boot(nova, image_id=image.id)
+    try:
+        found = servers.wait(nova, server, "ERROR")
+        assert servers.guest(nova, server) is None
+        message: str = found.fault["message"]
+        return message
+    finally:
+        servers.delete(nova, server)
+        nova.client.image.delete_image(image)
+
+
 def test_a_qcow2_image_with_a_backing_file_is_refused(powervm):
     packed = qcow2_images.build(DISK, backing=4096)
-    image = powervm.client.image.create_image(
-        "bad", data=packed, disk_format="qcow2", container_format="bare",
-        validate_checksum=False,
-    )  # fmt: skip
-    server = powervm.client.compute.create_server(
-        name="bad", image_id=image.id, flavor_id=powervm.flavor.id,
-        networks=powervm.networks[:1],
-    )  # fmt: skip
-    try:
-        for _try in range(300):
-            found = powervm.client.compute.get_server(server.id)
-            if found.status == "ERROR":
-                break
-            time.sleep(0.1)
-        assert found.status == "ERROR"
-        assert "backing_file" in found.fault["message"]
-        assert servers.guest(powervm, server) is None
-    finally:
-        servers.delete(powervm, server)
-        powervm.client.image.delete_image(image)
+    assert "backing_file" in refusal(powervm, packed, "qcow2")
+    assert powervm.simulator.compare() == []
+
+
+def test_an_image_that_is_not_raw_is_refused_on_powervm(powervm):
+    """Whatever it is registered as."""
+    said = refusal(powervm, qcow2_images.build(DISK), "raw")
+    assert "registered as raw, its content is qcow2" in said
+    assert powervm.simulator.compare() == []
+
+
+def test_an_image_that_is_not_raw_is_refused_on_zvm(zvm_nova):
+    said = refusal(zvm_nova, b"KDMV\1\0\0\0" + bytes(1 << 20), "raw")
+    assert "registered as raw, its content is vmdk" in said
+    assert zvm_nova.simulator.compare() == []
 
 
 def test_a_delete_ends_an_image_transfer(powervm):
