@@ -24,6 +24,7 @@ os.environ["OS_NOVA_DISABLE_EVENTLET_PATCHING"] = "1"
 import ibmvirt
 from ibmvirt.cmd import extra_specs_page, options_page
 from ibmvirt.common import render
+from ibmvirt.simulators.zvm.commands import page as commands_page
 
 project = "ibmvirt"
 copyright = "2026, ibmvirt developers"
@@ -46,6 +47,7 @@ templates_path: list[str] = []
 # Pages that the code writes, so that they are never older than it.
 GENERATED: dict[str, typing.Callable[[], str]] = {
     "contributor/flows.rst": render.page,
+    "simulators/zvm-commands.rst": commands_page.render,
     "user/extra-specs.rst": extra_specs_page.page,
     "user/options.rst": options_page.page,
 }

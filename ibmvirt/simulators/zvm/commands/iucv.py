@@ -214,6 +214,19 @@ def query(zvm: model.Zvm, user: model.User, seen: Seen, match: re.Match[str]) ->
     raise Failed(f"HCPQVD040E Device {vdev} does not exist")
 
 
+@answer(r"(?:/sbin/)?vmcp detach ([0-9a-fA-F]{4})")
+def detach(zvm: model.Zvm, user: model.User, seen: Seen, match: re.Match[str]) -> str:
+    """A real device goes back to the system, a minidisk's link ends."""
+    vdev = model.vdev_of(match.group(1))
+    for device in zvm.dedicated(user):
+        if device.vdev == vdev:
+            zvm.put_device(device.changed(owner="", vdev=""))
+            return f"{vdev} detached\n"
+    if f"{user.name}/{vdev}" not in zvm.disks:
+        raise Failed(f"HCPDTV040E Device {vdev} does not exist")
+    return f"DASD {vdev} DETACHED\n"
+
+
 @answer(r"(?:sudo )?/sbin/chccwdev -[de] ([0-9a-fA-F.]+)(?: 2>&1)?")
 def chccwdev(zvm: model.Zvm, user: model.User, seen: Seen, match: re.Match[str]) -> str:
     return f"Setting device {match.group(1)}\nDone\n"
