@@ -24,6 +24,7 @@ from ibmvirt.powervm import (
     local_tools,
     lpar_cache,
     media,
+    parallel,
     snapshot,
     storage,
     writer,
@@ -54,7 +55,8 @@ def build(
     cache = lpar_cache.LparCache(adapter)
     runner = jobs.Jobs(adapter, options.job_timeout)
     writers = writer.Writers(adapter)
-    kinds = _volume_kinds(options, adapter, places, writers, runner, host_name)
+    locks = parallel.Locks()
+    kinds = _volume_kinds(options, adapter, places, writers, runner, locks, host_name)
     disks = disk_kinds.build(adapter, places, writers, options)
     repository = media.Repository(
         adapter,
@@ -70,7 +72,9 @@ def build(
         options.remove_vopt_media_time if options.remove_vopt_media_on_boot else None,
     )
     operations = power.Power(runner, cache, drives.at_boot)
-    mappings = storage.Storage(adapter, places, writers, disks, repository, kinds)
+    mappings = storage.Storage(
+        adapter, places, writers, disks, repository, kinds, locks
+    )
     defaults = {
         "proc_units_factor": str(options.proc_units_factor),
         "uncapped_weight": str(options.uncapped_proc_weight),
@@ -136,6 +140,7 @@ def _volume_kinds(
     places: topology.Topology,
     writers: writer.Writers,
     runner: jobs.Jobs,
+    locks: parallel.Locks,
     host_name: str,
 ) -> dict[str, base.VolumeKind]:
     """The ways to volumes, by protocol.
@@ -158,7 +163,7 @@ def _volume_kinds(
         host=host_name,
     )
     over_vscsi = vscsi.Vscsi(
-        adapter, places, runner, options.vscsi_vios_connections_required
+        adapter, places, runner, locks, options.vscsi_vios_connections_required
     )
     kind = fibre_channel.FibreChannel(over_vscsi, over_npiv, prefer_npiv=prefer_npiv)
     return {kind.PROTOCOL: kind}

@@ -58,6 +58,28 @@ class Locks:
             yield
 
     @contextlib.contextmanager
+    def attempt(self, name: str) -> collections.abc.Iterator[bool]:
+        """Hold a lock if nobody does; whether it is held."""
+        with self._lock:
+            free = name not in self._locks
+            if free:
+                lock = threading.Lock()
+                lock.acquire()
+                self._locks[name] = (lock, 1)
+        try:
+            yield free
+        finally:
+            if free:
+                with self._lock:
+                    self._leave(name)
+                    lock.release()
+
+    def _leave(self, name: str) -> None:
+        lock, users = self._locks.pop(name)
+        if users > 1:
+            self._locks[name] = (lock, users - 1)
+
+    @contextlib.contextmanager
     def _one(self, name: str) -> collections.abc.Iterator[None]:
         with self._lock:
             lock, users = self._locks.get(name, (threading.Lock(), 0))
@@ -67,6 +89,4 @@ class Locks:
                 yield
         finally:
             with self._lock:
-                lock, users = self._locks.pop(name)
-                if users > 1:
-                    self._locks[name] = (lock, users - 1)
+                self._leave(name)

@@ -60,6 +60,7 @@ class Storage(capability.Storage):
         disks: kinds.Disks,
         repository: media_files.Repository,
         volumes: dict[str, volume_base.VolumeKind],
+        locks: parallel.Locks,
     ) -> None:
         self._adapter = adapter
         self._topology = places
@@ -68,7 +69,7 @@ class Storage(capability.Storage):
         self._repository = repository
         self._volumes = volumes
         # A volume that one partition gives back may be just wanted by another.
-        self._changing = parallel.Locks()
+        self._changing = locks
 
     def connect(
         self,
@@ -271,31 +272,30 @@ class Storage(capability.Storage):
         volumes: tuple[plan.Volume, ...],
     ) -> None:
         """Let the VIOSes forget disks that nobody maps any more."""
-        names = {
-            uuid: {name for kind, _id, name in items if kind == VOLUME}
-            for uuid, items in unmapped.gone.items()
-        }
-        found = {
-            identity
-            for items in unmapped.gone.values()
-            for kind, identity, _n in items
-            if kind == VOLUME
-        }
+        names: dict[str, list[str]] = {}
+        udids: set[str] = set()
+        for uuid, items in unmapped.gone.items():
+            for kind, identity, name in items:
+                if kind == VOLUME:
+                    names.setdefault(uuid, []).append(name)
+                    udids.add(identity)
+        # Not all had a mapping: a try that failed, or a service that was
+        # killed, may have left disks of the others.
+        missing = len(udids) < len(volumes)
         for volume in volumes:
             kind_ = self._volumes.get(volume.protocol)
             if kind_ is not None:
-                if not kind_.known(volume) and len(found) < len(volumes):
-                    # Not all had a mapping: a try that failed, or a service
-                    # that was killed, may have left a disk of it.
+                if kind_.uncertain(volume) or (missing and not kind_.known(volume)):
                     kind_.search(guest, volume)
                 for uuid, known in kind_.known(volume).items():
-                    names.setdefault(uuid, set()).update(known)
+                    names.setdefault(uuid, []).extend(known)
         # A shared volume is another partition's disk too.
-        for uuid, left in unmapped.left.items():
-            names.get(uuid, set()).difference_update(name for *_id, name in left)
-        gone = {uuid: sorted(some) for uuid, some in names.items() if some}
+        kept = {
+            uuid: {name for kind, _id, name in items if kind == VOLUME}
+            for uuid, items in unmapped.left.items()
+        }
         for kind_ in self._volumes.values():
-            kind_.forget(gone)
+            kind_.forget(names, udids, kept)
 
     def count(self, guest: plan.GuestRef) -> int:
         """How many disks a partition has; each counts once. One call."""

@@ -67,11 +67,21 @@ class VolumeKind(abc.ABC):
         """What of a connected volume is kept with its connection's data."""
         return plan.NOTHING
 
-    def forget(self, names: dict[str, list[str]]) -> None:
-        """Let VIOSes (by UUID) forget disks (by name), as far as they can.
+    def forget(
+        self, names: dict[str, list[str]], udids: set[str], kept: dict[str, set[str]]
+    ) -> None:
+        """Let VIOSes forget disks, as far as they can.
 
         What they cannot is logged, and tried again with the next call.
+
+        :param names: of the disks, by the VIOS's UUID.
+        :param udids: ids of disks, whatever their names.
+        :param kept: names that must stay, by the VIOS's UUID.
         """
+
+    def uncertain(self, volume: plan.Volume) -> bool:
+        """Whether a VIOS may have made a disk that is not known; no call."""
+        return False
 
     def known(self, volume: plan.Volume) -> dict[str, list[str]]:
         """The disks that :meth:`reach` made of a volume, by VIOS; no call."""

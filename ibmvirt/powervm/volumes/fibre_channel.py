@@ -64,8 +64,13 @@ class FibreChannel(base.VolumeKind):
     def kept(self, volume: plan.Volume) -> plan.Values:
         return self._vscsi.kept(volume)
 
-    def forget(self, names: dict[str, list[str]]) -> None:
-        self._vscsi.forget(names)
+    def forget(
+        self, names: dict[str, list[str]], udids: set[str], kept: dict[str, set[str]]
+    ) -> None:
+        self._vscsi.forget(names, udids, kept)
+
+    def uncertain(self, volume: plan.Volume) -> bool:
+        return self._vscsi.uncertain(volume)
 
     def known(self, volume: plan.Volume) -> dict[str, list[str]]:
         return self._vscsi.known(volume)

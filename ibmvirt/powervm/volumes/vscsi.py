@@ -16,7 +16,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import typing
 
 from pypowervm.wrappers import storage as storage_wrapper
@@ -24,7 +23,7 @@ from pypowervm.wrappers import storage as storage_wrapper
 from ibmvirt.common import exceptions, plan
 from ibmvirt.powervm import parallel
 from ibmvirt.powervm.rest import errors, jobs, topology
-from ibmvirt.powervm.volumes import base, luarecovery
+from ibmvirt.powervm.volumes import base, ledger, luarecovery
 
 LOG = logging.getLogger(__name__)
 
@@ -37,6 +36,7 @@ class Vscsi(base.VolumeKind):
 
     One that does not find it is left out, with a warning.
 
+    :param locks: by volume; who changes one holds its lock.
     :param required: VIOSes that must find it.
     """
 
@@ -47,18 +47,15 @@ class Vscsi(base.VolumeKind):
         adapter: typing.Any,
         places: topology.Topology,
         runner: jobs.Jobs,
-        required: int = 1,
+        locks: parallel.Locks,
+        required: int,
     ) -> None:
         self._adapter = adapter
         self._topology = places
         self._jobs = runner
         self._required = required
-        self._lock = threading.Lock()
-        # What was discovered, by volume and VIOS; lost with the process, and
-        # then discovered again.
-        self._found: dict[str, dict[str, luarecovery.Found]] = {}
-        # Disks that VIOSes (by UUID) could not forget.
-        self._left: dict[str, set[str]] = {}
+        self._locks = locks
+        self._ledger = ledger.Ledger()
 
     def check(self, volume: plan.Volume) -> None:
         what = f"use the volume {volume.id}"
@@ -88,15 +85,30 @@ class Vscsi(base.VolumeKind):
             for uuid, seen in found.items()
         }
 
-    def _search(
-        self, volume: plan.Volume, required: int
-    ) -> dict[str, luarecovery.Found]:
+    def _search(self, volume: plan.Volume, required: int) -> ledger.Disks:
         """Let all active VIOSes look for a volume at once.
 
         :raises HypervisorError: fewer than ``required`` found it.
         """
-        found: dict[str, luarecovery.Found] = {}
+        found, failures = self._look(volume, self._topology.active_vioses())
+        for failure in failures:
+            LOG.warning("volume %s was not found by a VIOS: %s", volume.id, failure)
+        if len(found) < required:
+            count = f"{len(found)} of {required} VIOSes found it" if found else ""
+            raise exceptions.HypervisorError(
+                f"find the volume {volume.id}",
+                "; ".join(filter(None, [count, *failures])),
+                "look at the zoning and at the host's mapping in the storage",
+            )
+        return found
+
+    def _look(
+        self, volume: plan.Volume, vioses: tuple[topology.Vios, ...]
+    ) -> tuple[ledger.Disks, list[str]]:
+        """Where it was found, and why it was not elsewhere."""
+        found: ledger.Disks = {}
         failures: list[str] = []
+        unknown: set[str] = set()
 
         def look(vios: topology.Vios) -> None:
             try:
@@ -108,6 +120,8 @@ class Vscsi(base.VolumeKind):
                     seen = self._recover(vios, volume)
             except exceptions.HypervisorError as error:
                 failures.append(str(error))
+                if not isinstance(error, errors.JobFailed):
+                    unknown.add(vios.uuid)
                 return
             if seen is None:
                 failures.append(f"{vios.name} has no Fibre Channel port to it")
@@ -120,26 +134,10 @@ class Vscsi(base.VolumeKind):
             else:
                 failures.append(f"{vios.name}: {seen.message} (status {seen.status})")
 
-        parallel.over_vioses(look, self._topology.active_vioses())
-        with self._lock:
-            for uuid, seen in found.items():
-                # The names of disks are given again.
-                self._drop(uuid, seen.name)
-                self._left.get(uuid, set()).discard(seen.name)
-            if found:
-                self._found[volume.id] = found
-            else:
-                self._found.pop(volume.id, None)
-        for failure in failures:
-            LOG.warning("volume %s was not found by a VIOS: %s", volume.id, failure)
-        if len(found) < required:
-            count = f"{len(found)} of {required} VIOSes found it" if found else ""
-            raise exceptions.HypervisorError(
-                f"find the volume {volume.id}",
-                "; ".join(filter(None, [count, *failures])),
-                "look at the zoning and at the host's mapping in the storage",
-            )
-        return found
+        parallel.over_vioses(look, vioses)
+        asked = {vios.uuid for vios in vioses}
+        self._ledger.learn(volume, asked, found, unknown)
+        return found, failures
 
     def _recover(
         self, vios: topology.Vios, volume: plan.Volume
@@ -164,11 +162,10 @@ class Vscsi(base.VolumeKind):
 
     def udid(self, guest: plan.GuestRef, volume: plan.Volume) -> str | None:
         """As it was discovered or is kept; else it is discovered again."""
-        with self._lock:
-            known = self._found.get(volume.id)
-        if known is None and volume.data.get(KEPT):
+        known = self._ledger.found(volume.id)
+        if not known and volume.data.get(KEPT):
             return str(volume.data[KEPT])
-        if known is None:
+        if not known:
             try:
                 known = self._search(volume, 1)
             except exceptions.HypervisorError as error:
@@ -180,17 +177,18 @@ class Vscsi(base.VolumeKind):
         return next(seen.udid for seen in known.values())
 
     def kept(self, volume: plan.Volume) -> plan.Values:
-        with self._lock:
-            known = self._found.get(volume.id) or {}
-        udid = next((seen.udid for seen in known.values()), None)
-        return {KEPT: udid} if udid else plan.NOTHING
+        for seen in self._ledger.found(volume.id).values():
+            return {KEPT: seen.udid}
+        return plan.NOTHING
 
     # -- forgetting -----------------------------------------------------------
 
     def known(self, volume: plan.Volume) -> dict[str, list[str]]:
-        with self._lock:
-            found = self._found.get(volume.id) or {}
+        found = self._ledger.found(volume.id)
         return {uuid: [seen.name] for uuid, seen in found.items()}
+
+    def uncertain(self, volume: plan.Volume) -> bool:
+        return self._ledger.doubtful(volume.id)
 
     def search(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
         try:
@@ -199,19 +197,38 @@ class Vscsi(base.VolumeKind):
             # Its LUN is gone, and then there is no new disk of it either.
             LOG.info("%s", error)
 
-    def forget(self, names: dict[str, list[str]]) -> None:
+    def forget(
+        self, names: dict[str, list[str]], udids: set[str], kept: dict[str, set[str]]
+    ) -> None:
         """A disk that stays after its LUN is gone hinders the next LUN there."""
-        with self._lock:
-            wanted = {uuid: set(some) for uuid, some in self._left.items()}
-        for uuid, some in names.items():
-            wanted.setdefault(uuid, set()).update(some)
+        wanted = self._ledger.left()
+        for some in (names, self._ledger.names(udids), self._doubtful()):
+            for uuid, found in some.items():
+                wanted.setdefault(uuid, set()).update(found)
 
         def remove(vios: topology.Vios) -> None:
-            for name in sorted(wanted.get(vios.uuid, ())):
+            for name in sorted(
+                wanted.get(vios.uuid, set()) - kept.get(vios.uuid, set())
+            ):
                 self._forget(vios, name)
 
         if wanted:
             parallel.over_vioses(remove, self._topology.active_vioses())
+
+    def _doubtful(self) -> dict[str, list[str]]:
+        """Disks that VIOSes made of volumes before their answers were lost."""
+        names: dict[str, list[str]] = {}
+        vioses = {vios.uuid: vios for vios in self._topology.active_vioses()}
+        for volume, uuids in self._ledger.doubts():
+            # Who holds it is about to use the volume, and sees to it itself.
+            with self._locks.attempt(volume.id) as free:
+                some = tuple(vioses[uuid] for uuid in uuids if uuid in vioses)
+                if not (free and some):
+                    continue
+                for uuid, seen in self._look(volume, some)[0].items():
+                    if seen.status != luarecovery.IN_USE:
+                        names.setdefault(uuid, []).append(seen.name)
+        return names
 
     def _forget(self, vios: topology.Vios, name: str) -> None:
         what = f"remove the disk {name} of {vios.name}"
@@ -231,26 +248,10 @@ class Vscsi(base.VolumeKind):
                 LOG.warning("%s", error)
                 if not last:
                     continue
-                with self._lock:
-                    self._left.setdefault(vios.uuid, set()).add(name)
+                self._ledger.keep(vios.uuid, name)
                 return
             break
-        with self._lock:
-            self._left.get(vios.uuid, set()).discard(name)
-            self._drop(vios.uuid, name)
-
-    def _drop(self, vios_uuid: str, name: str) -> None:
-        """No volume is that disk of the VIOS any more (under the lock)."""
-        for volume, found in list(self._found.items()):
-            rest = {
-                uuid: seen
-                for uuid, seen in found.items()
-                if (uuid, seen.name) != (vios_uuid, name)
-            }
-            if rest:
-                self._found[volume] = rest
-            else:
-                del self._found[volume]
+        self._ledger.forgotten(vios.uuid, name)
 
     def extend(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
         udid = self.udid(guest, volume)
