@@ -73,6 +73,8 @@ class Extras:
 
         def _need(self, part: typing.Any, what: str) -> typing.Any: ...
 
+        def refuse_rescue(self, instance: typing.Any) -> None: ...
+
         @staticmethod
         def _info(state: plan.GuestState) -> hardware.InstanceInfo: ...
 
@@ -152,6 +154,7 @@ class Extras:
     def power_off(
         self, instance: typing.Any, timeout: int = 0, retry_interval: int = 0
     ) -> None:
+        self.refuse_rescue(instance)
         with self._operation("power_off", instance):
             self.backend.guests.power_off(
                 self._guest(instance), timeout=timeout, retry_interval=retry_interval
@@ -205,9 +208,10 @@ class Extras:
 
     def get_console_output(self, context: typing.Any, instance: typing.Any) -> str:
         with self._operation("console", instance, context):
-            part = self._need(self.backend.consoles, "read the console log")
-            text: str = part.log(self._guest(instance))
-            return text
+            if self.backend.consoles is None:
+                # Nova answers 404; NotImplementedError would be a 501.
+                raise nova.exception.ConsoleNotAvailable
+            return self.backend.consoles.log(self._guest(instance))
 
     # -- networks ---------------------------------------------------------
 

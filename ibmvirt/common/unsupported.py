@@ -14,12 +14,17 @@
 """Nova's calls for which no backend has a capability yet, refused by name.
 
 Nova's own base class raises NotImplementedError without a text, so that the
-user's action says nothing. Each of these leaves the server as it is.
+user's action says nothing. Each of these leaves the server as it is. Consoles
+and passwords are asked for in a request that waits: the exceptions that Nova
+has for them make its answer a 4xx.
 """
 
 from __future__ import annotations
 
 import typing
+
+import nova.exception
+from nova.compute import task_states
 
 from ibmvirt.common import capability
 
@@ -59,6 +64,11 @@ class Unsupported:
     ) -> None:
         self._refuse(f"rescue the server {instance.uuid}")
 
+    def refuse_rescue(self, instance: typing.Any) -> None:
+        """Nova stops a server before its rescue: it shall rather run on."""
+        if instance.task_state == task_states.RESCUING:
+            self._refuse(f"rescue the server {instance.uuid}")
+
     def unrescue(self, context: typing.Any, instance: typing.Any) -> None:
         self._refuse(f"unrescue the server {instance.uuid}")
 
@@ -85,3 +95,28 @@ class Unsupported:
         resize_to: typing.Any,
     ) -> None:
         self._refuse(f"swap a volume of the server {instance.uuid}")
+
+    # -- consoles and passwords: requests that wait ------------------------
+
+    @staticmethod
+    def _no_console(kind: str) -> typing.NoReturn:
+        raise nova.exception.ConsoleTypeUnavailable(console_type=kind)
+
+    def get_vnc_console(self, context: typing.Any, instance: typing.Any) -> typing.Any:
+        self._no_console("VNC")
+
+    def get_spice_console(
+        self, context: typing.Any, instance: typing.Any
+    ) -> typing.Any:
+        self._no_console("SPICE")
+
+    def get_serial_console(
+        self, context: typing.Any, instance: typing.Any
+    ) -> typing.Any:
+        self._no_console("serial")
+
+    def get_mks_console(self, context: typing.Any, instance: typing.Any) -> typing.Any:
+        self._no_console("MKS")
+
+    def set_admin_password(self, instance: typing.Any, new_pass: typing.Any) -> None:
+        raise nova.exception.SetAdminPasswdNotSupported

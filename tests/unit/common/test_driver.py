@@ -319,7 +319,6 @@ class TestLeast:
             "pause": lambda: least.pause(server),
             "unpause": lambda: least.unpause(server),
             "crash dump": lambda: least.trigger_crash_dump(server),
-            "console log": lambda: least.get_console_output(request_, server),
             "attach a volume": lambda: least.attach_volume(
                 request_, CONNECTION, server, "/dev/sdb"
             ),
@@ -333,6 +332,14 @@ class TestLeast:
         for what, call in calls.items():
             with pytest.raises(NotImplementedError, match=what):
                 call()
+        with pytest.raises(nova.exception.ConsoleNotAvailable):
+            least.get_console_output(request_, server)
+        with pytest.raises(nova.exception.SetAdminPasswdNotSupported):
+            least.set_admin_password(server, "secret")
+        # Nova stops a server before its rescue.
+        server.task_state = task_states.RESCUING
+        with pytest.raises(NotImplementedError, match="rescue the server"):
+            least.power_off(server)
         assert not least.world.calls
 
     def test_what_no_platform_has_yet_is_named(self, driver, server, world, request_):
