@@ -332,9 +332,9 @@ class TestLeast:
         for what, call in calls.items():
             with pytest.raises(NotImplementedError, match=what):
                 call()
-        with pytest.raises(nova.exception.ConsoleNotAvailable):
+        with pytest.raises(nova.ConsoleNotAvailable):
             least.get_console_output(request_, server)
-        with pytest.raises(nova.exception.SetAdminPasswdNotSupported):
+        with pytest.raises(nova.SetAdminPasswdNotSupported):
             least.set_admin_password(server, "secret")
         # Nova stops a server before its rescue.
         server.task_state = task_states.RESCUING
