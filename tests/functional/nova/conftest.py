@@ -17,45 +17,22 @@ Nobody resets these simulators: Nova and its driver know their world.
 
 from __future__ import annotations
 
-import contextlib
-import io
-
 import pytest
 
-from ibmvirt.simulators.novalink import NovaLinkSimulator
-from ibmvirt.simulators.zvm import ZVMSimulator, imagefile
 from tests.functional.nova import outside, servers
-from tests.support import zvm
-from tests.support.smallnova import handle
+from tests.support.smallnova import prepared
 
 # A tenth of the drivers' time: 15 seconds until a guest that is off counts as
 # stopped, five until a build looks whether it is still wanted.
 PACE = 0.1
-IMAGE = bytes(range(256)) * 8192
+IMAGE = prepared.IMAGE
 
 
 @pytest.fixture(scope="session")
 def powervm_process():
     """The small Nova on PowerVM; servers of former tests are gone."""
-    with contextlib.ExitStack() as stack:
-        simulator = stack.enter_context(NovaLinkSimulator())
-        nova = handle.powervm(simulator)
-        nova.pace = PACE
-        stack.enter_context(nova)
-        nova.simulator, nova.outside = simulator, outside.PowerVM(simulator)
-        client = nova.client
-        nova.image_properties = {}
-        nova.image = client.image.create_image(
-            "small",
-            data=io.BytesIO(IMAGE),
-            disk_format="raw",
-            container_format="bare",
-            validate_checksum=False,
-        )
-        nova.flavor = client.compute.create_flavor(
-            name="small", ram=512, vcpus=1, disk=1
-        )
-        nova.networks = [{"uuid": n.id} for n in client.network.networks()]
+    with prepared.powervm(pace=PACE) as nova:
+        nova.outside = outside.PowerVM(nova.simulator)
         yield nova
 
 
@@ -66,31 +43,10 @@ def powervm(powervm_process):
 
 
 @pytest.fixture(scope="session")
-def zvm_nova_process(tmp_path_factory):
+def zvm_nova_process():
     """The small Nova on z/VM."""
-    state = tmp_path_factory.mktemp("zvm-nova")
-    # The Connector sleeps for many seconds at a time: they pass faster here.
-    with contextlib.ExitStack() as stack:
-        simulator = stack.enter_context(ZVMSimulator("--rate", "100"))
-        zvm.fcp_template(simulator)
-        nova = handle.zvm(simulator, state)
-        nova.pace = PACE
-        stack.enter_context(nova)
-        nova.simulator, nova.outside = simulator, outside.ZVM(simulator)
-        client = nova.client
-        nova.image_properties = {"os_distro": "rhel", "os_version": "9.4"}
-        nova.image = client.image.create_image(
-            "small",
-            data=io.BytesIO(imagefile.write(IMAGE)),
-            disk_format="raw",
-            container_format="bare",
-            validate_checksum=False,
-            **nova.image_properties,
-        )
-        nova.flavor = client.compute.create_flavor(
-            name="small", ram=512, vcpus=1, disk=1
-        )
-        nova.networks = [{"uuid": n.id} for n in client.network.networks()]
+    with prepared.zvm("--rate", "100", pace=PACE) as nova:
+        nova.outside = outside.ZVM(nova.simulator)
         yield nova
 
 

@@ -20,7 +20,7 @@ from openstack import exceptions
 
 from tests.functional.nova import servers
 from tests.functional.nova.conftest import IMAGE
-from tests.support.smallnova import waits
+from tests.support.smallnova import prepared, waits
 
 
 def state(nova, server):
@@ -281,15 +281,7 @@ def test_a_guest_that_stops_by_itself_is_shown_as_stopped(nova):
 def test_unused_images_leave_the_cache(zvm_nova):
     """[image_cache]: Nova asks now and then, and the driver removes them."""
     nova = zvm_nova
-    content = nova.client.image.download_image(nova.image, stream=False)
-    image = nova.client.image.create_image(
-        "once",
-        data=content,
-        disk_format="raw",
-        container_format="bare",
-        validate_checksum=False,
-        **nova.image_properties,
-    )
+    image = prepared.new_image(nova, "once")
     used = servers.wait(nova, servers.boot(nova, "used"))
     server = servers.wait(nova, servers.boot(nova, "gone", image_id=image.id))
     servers.delete(nova, server)
