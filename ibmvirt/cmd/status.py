@@ -66,8 +66,8 @@ def _parser() -> argparse.ArgumentParser:
         "--physical-network",
         action="append",
         metavar="NAME",
-        help="a physical network of the network service that z/VM shall have a "
-        "vswitch for; may be repeated",
+        help="a physical network of the network service that this host shall "
+        "reach, by a vswitch or a Shared Ethernet Adapter; may be repeated",
     )
     return parser
 
@@ -104,7 +104,9 @@ def _findings(arguments: argparse.Namespace) -> list[preflight.Finding]:
 
     options.register(conf)
     conf([], project="nova", default_config_files=files)
-    return preflight.check(conf.powervm)
+    options.register_fabrics(conf)
+    networks = tuple(arguments.physical_network or ())
+    return preflight.check(conf.powervm, networks)
 
 
 def _zvm(

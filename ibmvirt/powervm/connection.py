@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import typing
 
@@ -26,6 +27,16 @@ from ibmvirt.powervm.rest import session
 LOG = logging.getLogger(__name__)
 
 _AGAIN = 5.0
+
+
+def _is_local(host: str) -> bool:
+    """Whether a name or address is this machine's loopback."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 class LazyAdapter:
@@ -64,9 +75,16 @@ class Connection:
     def open(self) -> None:
         """Log on; wait for the REST server as long as for a VIOS.
 
+        :raises InvalidRequest: http, and not to this machine.
         :raises HypervisorUnavailable: it does not answer, or refuses us.
         """
         opts = self._options
+        if opts.novalink_protocol == "http" and not _is_local(opts.novalink_host):
+            raise exceptions.InvalidRequest(
+                f"log on to NovaLink at {opts.novalink_host}",
+                "http would show the password and the token on the network",
+                "set [powervm]novalink_protocol to https",
+            )
         end = clock.now() + self._wait
         what = f"log on to NovaLink at {opts.novalink_host}"
         while True:

@@ -73,6 +73,7 @@ OPTIONS = [
     ),
     cfg.IntOpt(
         "vios_wait_timeout",
+        deprecated_name="vios_active_wait_timeout",
         default=120,
         min=0,
         help="Seconds that the service waits at its start for a VIOS with an "

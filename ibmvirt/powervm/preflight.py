@@ -22,15 +22,18 @@ from ibmvirt.common import context, exceptions
 from ibmvirt.common.preflight import FAILURE, OK, WARNING, Finding, look
 from ibmvirt.powervm import connection as connections
 from ibmvirt.powervm import local_tools, media, writer
+from ibmvirt.powervm import options as options_
 from ibmvirt.powervm.disks import kinds
 from ibmvirt.powervm.networks import physical
 from ibmvirt.powervm.rest import topology
+from ibmvirt.powervm.volumes import fabrics
 
 
-def check(options: typing.Any) -> list[Finding]:
+def check(options: typing.Any, networks: tuple[str, ...] = ()) -> list[Finding]:
     """Look at everything; nothing is changed.
 
     :param options: the group ``[powervm]`` of the configuration.
+    :param networks: physical networks that this host shall reach.
     """
     connection = connections.Connection(options, wait=0)
     places = topology.Topology(
@@ -41,7 +44,7 @@ def check(options: typing.Any) -> list[Finding]:
         if first.result != OK:
             return [first]
         try:
-            return [first, *_all(options, connection, places)]
+            return [first, *_all(options, connection, places, networks)]
         finally:
             connection.close()
 
@@ -50,6 +53,7 @@ def _all(
     options: typing.Any,
     connection: connections.Connection,
     places: topology.Topology,
+    networks: tuple[str, ...],
 ) -> collections.abc.Iterator[Finding]:
     yield _vioses(places)
     writers = writer.Writers(connection.adapter)
@@ -57,13 +61,15 @@ def _all(
     yield look("disks", disks.configured.where)
     yield look("config drives", lambda: _repository(options, connection, places))
     yield look("SEA networks", lambda: _switch(places, options.default_switch))
-    yield look("Shared Ethernet Adapters", lambda: _seas(options, places))
+    yield look("Shared Ethernet Adapters", lambda: _seas(options, places, networks))
     if options.use_rmc_mgmt_vif:
         yield look(
             "management network", lambda: _switch(places, options.management_switch)
         )
     yield look("Open vSwitch", lambda: "management partition: " + _management(places))
     yield _ports(places)
+    if options.fc_attach_strategy == "npiv":
+        yield look("Fibre Channel fabrics", lambda: _fabrics(options, places))
     yield _snapshots(options, places)
 
 
@@ -118,9 +124,13 @@ def _switch(places: topology.Topology, name: str) -> str:
     return f"virtual switch {name}"
 
 
-def _seas(options: typing.Any, places: topology.Topology) -> str:
+def _seas(
+    options: typing.Any, places: topology.Topology, networks: tuple[str, ...]
+) -> str:
     bridges = physical.Bridges(places, options.bridge_mappings)
     bridges.check(options.default_switch)
+    for network in networks:
+        bridges.switch(network, "", options.default_switch)
     return ", ".join(f"{sea.device} of {sea.vios}" for sea in places.seas())
 
 
@@ -135,6 +145,20 @@ def _ports(places: topology.Topology) -> Finding:
             name, WARNING, "no VIOS has an active port: volumes cannot be attached"
         )
     return Finding(name, OK, f"{count} active ports")
+
+
+def _fabrics(options: typing.Any, places: topology.Topology) -> str:
+    """The ports of each fabric; one without is an error."""
+    configured = fabrics.of_options(
+        options.fabrics, lambda name: options_.fabric_ports(options, name)
+    )
+    vioses = [vios.uuid for vios in places.active_vioses()]
+    shown = []
+    for fabric in configured:
+        fabrics.choose(fabric, 1, vioses, places.fc_ports(), {})
+        homes = [p for p in places.fc_homes().values() if p.wwpn in fabric.ports]
+        shown.append(f"{fabric.name} with {len(homes)} of {len(fabric.ports)} ports")
+    return ", ".join(shown)
 
 
 def _snapshots(options: typing.Any, places: topology.Topology) -> Finding:

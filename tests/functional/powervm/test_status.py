@@ -105,3 +105,26 @@ def test_elsewhere_than_on_novalink_snapshots_are_warned_of(config, tmp_path, ca
     (line,) = [line for line in text.splitlines() if "snapshots" in line]
     assert line.startswith("warning")
     assert "run nova-compute on the NovaLink partition" in line
+
+
+def test_fibre_channel_fabrics_are_looked_for(config, capsys):
+    npiv = {"fc_attach_strategy": "npiv", "fabrics": "A,B"}
+    ports = {
+        "fabric_A_port_wwpns": "10000090FA000100,10000090FA000999",
+        "fabric_B_port_wwpns": "10000090FA000101,10000090FA000201",
+    }
+    code, text = run(config(**npiv, **ports), capsys)
+    assert code == 0, text
+    assert "ok       Fibre Channel fabrics: A with 1 of 2 ports, B with 2 of 2" in text
+    code, text = run(config(**npiv, fabric_A_port_wwpns="10000090FA000999"), capsys)
+    assert code == 2
+    assert "failure  Fibre Channel fabrics: " in text
+
+
+def test_physical_networks_are_looked_for(config, capsys):
+    path = config(bridge_mappings="physnet1:ent6:vios1")
+    arguments = ["check", "--config-file", path, "--physical-network"]
+    assert status.main([*arguments, "physnet1"]) == 0
+    assert "ent6 of vios1" in capsys.readouterr().out
+    assert status.main([*arguments, "physnet2"]) == 2
+    assert "reach the physical network physnet2" in capsys.readouterr().out
