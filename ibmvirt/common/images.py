@@ -21,6 +21,8 @@ import logging
 import threading
 import typing
 
+import cryptography.exceptions
+import cursive.exception
 from nova import exception as nova_exception
 from nova.image import glance
 
@@ -32,6 +34,12 @@ LOG = logging.getLogger(__name__)
 _QUEUE = 16
 # How long the reader waits before it looks whether to stop (s).
 _LOOK = 1.0
+# How Nova's client says that an image is not what was signed.
+_WRONG_SIGNATURE = (
+    cryptography.exceptions.InvalidSignature,
+    cursive.exception.SignatureVerificationError,
+    nova_exception.CertificateValidationFailed,
+)
 # Images whose format is remembered.
 _REMEMBERED = 1000
 
@@ -239,6 +247,12 @@ class _Transfer(io.RawIOBase):
         if isinstance(self._error, nova_exception.ImageNotFound):
             raise exceptions.InvalidRequest(
                 self._attempted(), "the image does not exist"
+            ) from self._error
+        if isinstance(self._error, _WRONG_SIGNATURE):
+            raise exceptions.InvalidRequest(
+                self._attempted(),
+                "its signature could not be verified: "
+                + (str(self._error) or "it is not that of its content"),
             ) from self._error
         if self._error is not None:
             raise exceptions.ImageTransferFailed(

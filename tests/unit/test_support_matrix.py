@@ -31,7 +31,7 @@ def rows():
     return [
         (name, dict(matrix[name]))
         for name in matrix.sections()
-        if name.startswith("operation.")
+        if not name.startswith("driver.")
     ]
 
 

@@ -117,6 +117,7 @@ def write(state, driver, urls, extra):
         endpoint = {urls["volumes"]}/v3/demo
         token = admin
         [key_manager]
+        backend = tests.support.smallnova.keys.Certificates
         fixed_key = 0000000000000000000000000000000000000000000000000000000000000000
         [service_user]
         send_service_user_token = false

@@ -18,6 +18,7 @@ from __future__ import annotations
 import io
 import random
 
+import cryptography.exceptions
 import pytest
 from nova import exception as nova
 
@@ -62,6 +63,9 @@ class TestGlance:
         [
             (OSError("checksum"), exceptions.ImageTransferFailed),
             (nova.ImageNotFound(image_id="x"), exceptions.InvalidRequest),
+            (nova.CertificateValidationFailed(), exceptions.InvalidRequest),
+            # It has no text.
+            (cryptography.exceptions.InvalidSignature(), exceptions.InvalidRequest),
         ],
     )
     def test_the_end_is_where_glance_complains(self, glance, error, seen):
