@@ -107,8 +107,12 @@ def from_flavor(
     for source, target in {**_MEMORY, **_PROCESSORS}.items():
         if source in specs:
             attributes[target] = specs[source]
-    if "srr_capability" in attributes:
-        attributes["srr_capability"] = boolean(attributes["srr_capability"])
+    # Where the system can do it, unless the flavor says otherwise.
+    attributes["srr_capability"] = boolean(attributes.get("srr_capability", "true"))
+    if "processor_compatibility" in attributes:
+        # POWER6+ is POWER6_Plus to the platform.
+        mode = attributes["processor_compatibility"].replace("+", "_Plus")
+        attributes["processor_compatibility"] = mode
     _sharing(specs, attributes)
     _ordered(attributes, "min_mem", "memory", "max_mem")
     _ordered(attributes, "min_vcpu", "vcpu", "max_vcpu")

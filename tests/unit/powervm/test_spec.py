@@ -51,9 +51,14 @@ def test_shared_uncapped_processors_are_the_default():
         ({"uncapped": "false"}, {"sharing_mode": "capped"}),
         ({"shared_weight": "200"}, {"uncapped_weight": "200"}),
         ({"shared_proc_pool_name": "gold"}, {"shared_proc_pool_name": "gold"}),
-        ({"srr_capability": "yes"}, {"srr_capability": "true"}),
+        ({}, {"srr_capability": "true"}),
+        ({"srr_capability": "no"}, {"srr_capability": "false"}),
         ({"availability_priority": "200"}, {"avail_priority": "200"}),
         ({"processor_compatibility": "POWER8"}, {"processor_compatibility": "POWER8"}),
+        (
+            {"processor_compatibility": "POWER6+"},
+            {"processor_compatibility": "POWER6_Plus"},
+        ),
         (
             {
                 "dedicated_proc": "true",
