@@ -10,7 +10,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Network adapters: created, coupled in their VLAN, and granted."""
+"""Network adapters: created, coupled in their VLAN, and granted.
+
+An adapter is *configured* when the Connector writes its first IPv4 address,
+gateway, name servers and MTU into the guest's own files. The rest (IPv6, further
+addresses, routes) is in the config drive's network_data.json alone: the Connector
+1.6.3 takes one IPv4 address an adapter.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +24,7 @@ import typing
 
 from ibmvirt.common import capability, exceptions, plan
 from ibmvirt.zvm import identity
-from ibmvirt.zvm.client import connector
+from ibmvirt.zvm.client import adapters, connector
 
 TYPE = "zvm"
 _DEFAULT_MTU = 1500
@@ -34,6 +40,7 @@ class Networks(capability.Networks):
 
     def __init__(self, calls: connector.Connector, *, grant: bool) -> None:
         self._calls = calls
+        self._adapters = adapters.Adapters(calls)
         self._grant = grant
 
     def check(self, vifs: tuple[plan.Vif, ...]) -> None:
@@ -55,15 +62,24 @@ class Networks(capability.Networks):
     def plug(self, guest: plan.GuestRef, vifs: tuple[plan.Vif, ...]) -> None:
         os_version = str(guest.record.get(identity.OS_KEY) or "")
         active = self._is_on(guest)
-        there = self._calls.nics(guest.id) if active else {}
+        building = identity.KEY in guest.record
+        there = {} if building else self._adapters.nics(guest.id)
         new = [vif for vif in vifs if vif.id not in there]
-        if new:
-            made = self._calls.create_interfaces(
-                guest.id, os_version, [_network(vif) for vif in new], active=active
+        # One that a service left when it was killed may not be coupled yet.
+        loose = [v for v in vifs if v.id in there and not there[v.id].get("switch")]
+        vdevs = {vif.id: str(there[vif.id]["interface"]) for vif in loose}
+        told, bare = _parted(os_version, new, building=building)
+        if told:
+            made = self._adapters.create_interfaces(
+                guest.id, os_version, [_network(vif) for vif in told], active=active
             )
-            vdevs = {item["nic_id"]: item["nic_vdev"] for item in made}
-            if self._grant:
-                self._couple(guest, new, vdevs, active=active)
+            vdevs.update((item["nic_id"], item["nic_vdev"]) for item in made)
+        for vif in bare:
+            vdevs[vif.id] = self._adapters.create_bare(
+                guest.id, vif.id, vif.mac, active=active
+            )
+        if self._grant:
+            self._couple(guest, [*loose, *new], vdevs, active=active)
 
     def _is_on(self, guest: plan.GuestRef) -> bool:
         # A guest that spawn has just made is off, and says so by its record.
@@ -83,9 +99,9 @@ class Networks(capability.Networks):
         for vif in vifs:
             vswitch = str(vif.physical_network).upper()
             if vswitch not in granted:
-                self._calls.grant(vswitch, guest.id)
+                self._adapters.grant(vswitch, guest.id)
                 granted.add(vswitch)
-            self._calls.couple(
+            self._adapters.couple(
                 guest.id, vdevs[vif.id], vswitch, vif.vlan, active=active
             )
 
@@ -103,23 +119,58 @@ class Networks(capability.Networks):
             # a grant without a coupled adapter would stay.
             if self._grant:
                 for name in {str(v.physical_network).upper() for v in vifs}:
-                    self._calls.revoke(name, guest.id)
+                    self._adapters.revoke(name, guest.id)
             return
         os_version = str(guest.record.get(identity.OS_KEY) or "")
-        there = self._calls.nics(guest.id)
+        there = self._adapters.nics(guest.id)
         active = self._is_on(guest)
         for vif in vifs:
             nic = there.pop(vif.id, None)
             if nic is not None:
-                self._calls.delete_interface(
-                    guest.id, os_version, nic["interface"], active=active
-                )
+                self._delete(guest.id, os_version, nic["interface"], active=active)
+        if not self._grant:
+            return
         left = {nic.get("switch") for nic in there.values()}
         for name in {str(v.physical_network).upper() for v in vifs} - left:
-            self._calls.revoke(name, guest.id)
+            self._adapters.revoke(name, guest.id)
+
+    def _delete(self, user: str, os_version: str, vdev: str, *, active: bool) -> None:
+        if _keeps_one_file(os_version):
+            # There is no file of this adapter to remove, and the Connector
+            # fails where it makes the script for it.
+            self._adapters.delete_bare(user, vdev, active=active)
+        else:
+            self._adapters.delete_interface(user, os_version, vdev, active=active)
 
     def ensure(self, guest: plan.GuestRef, vifs: tuple[plan.Vif, ...]) -> None:
         """Adapters are in the directory entry and stay there: no call."""
+
+
+def _keeps_one_file(os_version: str) -> bool:
+    """Ubuntu 20 and 22 have one netplan file for all adapters."""
+    return os_version.startswith(("ubuntu20", "ubuntu22"))
+
+
+def _parted(
+    os_version: str, vifs: list[plan.Vif], *, building: bool
+) -> tuple[list[plan.Vif], list[plan.Vif]]:
+    """Which adapters the Connector configures, and which it only makes.
+
+    Defect: for a netplan file it writes the last adapter alone, with an empty
+    gateway where there is none, which netplan refuses; and fails where the
+    guest was configured before. So it gets the first adapter that it can
+    write, and that of a new guest only.
+    """
+    if not _keeps_one_file(os_version):
+        return vifs, []
+    told = [vif for vif in vifs if building and _gateway(vif)][:1]
+    return told, [vif for vif in vifs if vif not in told]
+
+
+def _gateway(vif: plan.Vif) -> str | None:
+    """Of the first IPv4 address, which is the one that is configured."""
+    first = next((a for a in vif.addresses if a.version == 4), None)
+    return first.gateway if first else None
 
 
 def _network(vif: plan.Vif) -> dict[str, typing.Any]:

@@ -25,7 +25,7 @@ import uuid
 from ibmvirt.common import context, exceptions
 from ibmvirt.common.preflight import FAILURE, OK, WARNING, Finding, look
 from ibmvirt.zvm import cluster, files, pools
-from ibmvirt.zvm.client import connector, errors, fcp
+from ibmvirt.zvm.client import adapters, connector, errors, fcp
 
 # Built and tested with the first; later ones up to the last are known.
 _VERSION, _KNOWN = (1, 6, 3), (1, 6, 7)
@@ -175,7 +175,7 @@ def _vswitches(
     calls: connector.Connector, neutron: Neutron
 ) -> collections.abc.Iterator[Finding]:
     try:
-        known = calls.vswitches()
+        known = adapters.Adapters(calls).vswitches()
     except exceptions.IBMVirtError as error:
         yield Finding("vswitches", FAILURE, str(error))
         return
@@ -222,10 +222,10 @@ def _prefix(
 
 def _prefixes(calls: connector.Connector, name: str) -> set[str]:
     """Of guests' adapters where there are any; else of the vswitch itself."""
-    found = calls.vswitch(name)
-    adapters = [item["mac"] for item in (found.get("adapters") or {}).values()]
+    found = adapters.Adapters(calls).vswitch(name)
+    coupled = [item["mac"] for item in (found.get("adapters") or {}).values()]
     own = found.get("mac_address")
-    addresses = adapters or ([own] if own else [])
+    addresses = coupled or ([own] if own else [])
     return {mac.lower().replace("-", ":")[:8] for mac in addresses}
 
 

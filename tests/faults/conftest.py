@@ -43,6 +43,7 @@ def swept_zvm():
     from ibmvirt.simulators.zvm import ZVMSimulator
 
     with ZVMSimulator("--rate", "500") as simulator:
+        zvm.fcp_template(simulator)
         simulator.mark("clean")
         yield simulator
 

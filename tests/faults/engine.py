@@ -150,7 +150,7 @@ class Sweep:
         elif not _names(error, driven, subject):
             outcome, text = "obscure", repr(error)
         else:
-            same = self._left(driven, "before") == []
+            same = self.simulator.compare("before") == []
             outcome, text = "rolled back" if same else "cleaned", str(error)
         # Whatever happened: an operator's delete brings everything back.
         failed, hung = limited(lambda: operation.undo(driven, subject))

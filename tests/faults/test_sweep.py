@@ -19,7 +19,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults import disk_operations, engine, operations, powervm_operations
+from tests.faults import (
+    disk_operations,
+    engine,
+    operations,
+    powervm_operations,
+    zvm_operations,
+)
 
 
 def _cells(full, reduced):
@@ -35,7 +41,7 @@ _POWERVM = (
     [*operations.POWERVM, *powervm_operations.ALL, *disk_operations.ALL],
     operations.FULL_POWERVM,
 )
-_ZVM = (operations.ZVM, operations.FULL_ZVM)
+_ZVM = ([*operations.ZVM, *zvm_operations.ALL], operations.FULL_ZVM)
 
 
 @pytest.mark.parametrize(("operation", "effect"), _cells(_POWERVM, reduced=True))

@@ -138,7 +138,8 @@ def files(found):
 
 
 def left(found):
-    """What should be nowhere between two operations: files, captured images."""
+    """What should be nowhere when no server is: files, captured images, notes of
+    volumes."""
     wire = transport.Transport(
         found.simulator.connector_url,
         ca_file=found.options["ca_file"],
@@ -147,7 +148,8 @@ def left(found):
     names = [image["imagename"] for image in calls.Connector(wire).images()]
     wire.close()
     captured = [name for name in names if name.startswith(snapshots.PREFIX)]
-    return [*captured, *map(str, files(found))]
+    notes = pathlib.Path(found.state_path, "zvm", "volumes").glob("*")
+    return [*captured, *map(str, files(found)), *map(str, notes)]
 
 
 def snapshot(found, spawn):

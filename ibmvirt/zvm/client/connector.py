@@ -14,7 +14,6 @@
 
 from __future__ import annotations
 
-import collections.abc
 import logging
 import typing
 
@@ -348,88 +347,6 @@ class Connector:
             f"read the guest {user}", "guest_get_info", user
         )
         return found
-
-    # -- networks -------------------------------------------------------------
-
-    def create_interfaces(
-        self,
-        user: str,
-        os_version: str,
-        networks: collections.abc.Sequence[collections.abc.Mapping[str, typing.Any]],
-        *,
-        active: bool,
-    ) -> list[dict[str, typing.Any]]:
-        """The networks with the ``nic_vdev`` that each got."""
-        found: list[dict[str, typing.Any]] = self.call(
-            f"create network adapters of the guest {user}",
-            "guest_create_network_interface",
-            user,
-            os_version,
-            [dict(network) for network in networks],
-            active=active,
-        )
-        return found
-
-    def nics(self, user: str) -> dict[str, dict[str, typing.Any]]:
-        """The guest's adapters by Neutron's port id."""
-        found = self.call(
-            f"list the adapters of the guest {user}",
-            "guests_get_nic_info",
-            userid=user,
-        )
-        return {nic["port"]: nic for nic in found if nic.get("port")}
-
-    def couple(
-        self, user: str, vdev: str, vswitch: str, vlan: int | None, *, active: bool
-    ) -> None:
-        kwargs: dict[str, typing.Any] = {"active": active}
-        if vlan is not None:
-            kwargs["vlan_id"] = vlan
-        what = f"couple the adapter {vdev} of {user} to the vswitch {vswitch}"
-        self.call(what, "guest_nic_couple_to_vswitch", user, vdev, vswitch, **kwargs)
-
-    def delete_interface(
-        self, user: str, os_version: str, vdev: str, *, active: bool
-    ) -> None:
-        """One that is not there is no error."""
-        try:
-            self.call(
-                f"delete the adapter {vdev} of the guest {user}",
-                "guest_delete_network_interface",
-                user,
-                os_version,
-                vdev,
-                active=active,
-            )
-        except errors.NotFound:
-            return
-
-    def grant(self, vswitch: str, user: str) -> None:
-        what = f"grant {user} the vswitch {vswitch}"
-        # Defect: the client's path takes the first argument; the vswitch is it.
-        self.call(what, "vswitch_grant_user", vswitch, user)
-
-    def revoke(self, vswitch: str, user: str) -> None:
-        """A vswitch or user that is gone is no error."""
-        try:
-            self.call(
-                f"revoke {user} from the vswitch {vswitch}",
-                "vswitch_revoke_user",
-                vswitch,
-                user,
-            )
-        except errors.NotFound:
-            return
-
-    def vswitch(self, name: str) -> dict[str, typing.Any]:
-        """What z/VM says of a vswitch, its adapters too."""
-        found: dict[str, typing.Any] = self.call(
-            f"read the vswitch {name}", "vswitch_query", name
-        )
-        return found
-
-    def vswitches(self) -> list[str]:
-        return list(self.call("list the vswitches", "vswitch_get_list"))
 
 
 def _remote(host: str | None) -> dict[str, str]:
