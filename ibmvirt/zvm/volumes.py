@@ -21,8 +21,8 @@ import threading
 import time
 
 from ibmvirt.common import capability, context, exceptions, plan
-from ibmvirt.zvm import holdings, identity, lun, userids
-from ibmvirt.zvm.client import connector, errors, fcp
+from ibmvirt.zvm import attachments, holdings, identity, lun, userids
+from ibmvirt.zvm.client import connector, fcp
 
 LOG = logging.getLogger(__name__)
 
@@ -62,8 +62,10 @@ class Volumes(capability.Volumes):
         self._template_id = ""
         self._own_ip = own_ip
         self._grace = grace
-        # No device is reserved while leftovers on one that is free are removed.
         self._reserving = threading.Lock()
+        self._attachments = attachments.Attachments(
+            calls, self._fcp, kept, self._reserving
+        )
 
     # -- connector --------------------------------------------------------
 
@@ -94,7 +96,7 @@ class Volumes(capability.Volumes):
 
     def _reserve(self, user: str) -> fcp.Paths:
         """The caller holds the guest's lock."""
-        holding = self._kept.get(user) or holdings.Holding(user)
+        holding = self._attachments.known(user)
         # What a guest has decides; an option that changes is for the next one.
         wanted = holding.template or self._wanted()
         # Written first: whatever becomes of the answer, the sweep knows of it.
@@ -145,23 +147,15 @@ class Volumes(capability.Volumes):
         user, name = guest.id, _name(volume)
         wanted = _attachment(guest, volume, holdings.COMING)
         with self._kept.of(user):
-            if name in self._settled(user).volumes:
+            if name in self._attachments.settled(user).volumes:
                 return
             paths = self._reserve(user)
             wanted = dataclasses.replace(wanted, devices=paths.devices)
-            holding = self._put(self._known(user), name, wanted, holdings.COMING)
-            try:
-                self._fcp.attach(_connection(user, wanted))
-            except errors.ConnectorAnswerLost:
-                if not self._is_counted(holding, wanted):
-                    raise
-            except errors.ConnectorUnreachable:
-                self._kept.put(holding.without(name))
-                raise
-            except errors.ConnectorError:
-                self._put(holding, name, wanted, holdings.FAILED)
-                raise
-            self._put(holding, name, wanted, holdings.ATTACHED)
+            # A guest that a build makes does not run yet.
+            running = identity.KEY not in guest.record
+            self._attachments.add(
+                self._attachments.known(user), name, wanted, may_run=running
+            )
 
     def detach(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
         user, name = guest.id, _name(volume)
@@ -169,10 +163,10 @@ class Volumes(capability.Volumes):
             if self._kept.get(user) is None:
                 self._detach_unknown(guest, volume)
                 return
-            holding = self._settled(user, but=name)
+            holding = self._attachments.settled(user, but=name)
             found = holding.volumes.get(name)
             if found is not None:
-                holding = self._remove(holding, name, found)
+                holding = self._attachments.remove(holding, name, found)
             if not holding.volumes:
                 self._release(holding)
 
@@ -191,90 +185,6 @@ class Volumes(capability.Volumes):
                 "the multipath device in the guest",
             )
 
-    def _remove(
-        self, holding: holdings.Holding, name: str, found: holdings.Attachment
-    ) -> holdings.Holding:
-        """Take a volume off, in whatever state it is; the new holding."""
-        if found.state == holdings.ATTACHED or self._is_counted(holding, found):
-            holding = self._put(holding, name, found, holdings.GOING)
-            try:
-                self._fcp.detach(_connection(holding.user, found))
-            except errors.ConnectorAnswerLost:
-                if self._is_counted(holding, found):
-                    raise
-        elif found.state != holdings.GOING:
-            with self._reserving:
-                self._clean(holding, found)
-        holding = holding.without(name)
-        self._kept.put(holding)
-        return holding
-
-    def _clean(self, holding: holdings.Holding, found: holdings.Attachment) -> None:
-        """Remove what an attach may have left that the Connector does not count.
-
-        Its detach removes that too. In a guest that never saw the LUN it fails,
-        so it is called only where something can be left.
-        """
-        user, connection = holding.user, _connection(holding.user, found)
-        others = {device: holding.counted(device) for device in found.devices}
-        if not any(others.values()):
-            if self._fcp.dedicated(user) & set(found.devices):
-                self._fcp.detach(connection)
-        elif found.state == holdings.COMING:
-            # A detach takes one off the count, which is the other volumes'.
-            for device, count in others.items():
-                self._fcp.set_use(device, user, count + 1, holding.template)
-            try:
-                self._fcp.detach(connection)
-            except errors.ConnectorAnswerLost:
-                raise
-            except errors.ConnectorError as error:
-                LOG.info("nothing of the volume was left: %s", error)
-                for device, count in others.items():
-                    self._fcp.set_use(device, user, count, holding.template)
-
-    def _is_counted(
-        self, holding: holdings.Holding, found: holdings.Attachment
-    ) -> bool:
-        """Whether the Connector counts a volume that is not surely attached.
-
-        The devices of a failed attach may be another guest's by now.
-        """
-        device = found.devices[0]
-        use = self._fcp.use(device)
-        sure = holding.counted(device)
-        return use.holder == holding.user and use.connections > sure
-
-    def _settled(self, user: str, *, but: str = "") -> holdings.Holding:
-        """The guest's holding with nothing under way, except for ``but``.
-
-        What is under way now was begun by a call that did not end well: Nova
-        took an attach for failed, and the volume of a detach for attached.
-        """
-        holding = self._known(user)
-        for name, found in list(holding.volumes.items()):
-            if name == but or found.state == holdings.ATTACHED:
-                continue
-            if found.state == holdings.GOING and self._is_counted(holding, found):
-                holding = self._put(holding, name, found, holdings.ATTACHED)
-            else:
-                holding = self._remove(holding, name, found)
-        return holding
-
-    def _known(self, user: str) -> holdings.Holding:
-        return self._kept.get(user) or holdings.Holding(user)
-
-    def _put(
-        self,
-        holding: holdings.Holding,
-        name: str,
-        found: holdings.Attachment,
-        state: str,
-    ) -> holdings.Holding:
-        holding = holding.with_volume(name, dataclasses.replace(found, state=state))
-        self._kept.put(holding)
-        return holding
-
     def _detach_unknown(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
         """A volume of a guest of which nothing is kept: the state path is new."""
         mine = self._held(guest.id)
@@ -282,7 +192,7 @@ class Volumes(capability.Volumes):
         if used:
             found = _attachment(guest, volume, holdings.GOING)
             found = dataclasses.replace(found, devices=used)
-            self._fcp.detach(_connection(guest.id, found))
+            self._fcp.detach(attachments.connection(guest.id, found))
         for template in {d.template for d in mine}:
             self._fcp.release(guest.id, template)
 
@@ -352,7 +262,7 @@ class Volumes(capability.Volumes):
             return True
         states = {volume.state for volume in holding.volumes.values()}
         if states & {holdings.COMING, holdings.FAILED}:
-            holding = self._settled(user)
+            holding = self._attachments.settled(user)
         if holding.known and not holding.volumes:
             LOG.info("the FCP devices of %s waited for no volume: released", user)
             self._release(holding)
@@ -381,15 +291,4 @@ def _attachment(
         lun=lun.number(volume),
         os_version=os_version,
         mount_point=volume.device or _DEVICE,
-    )
-
-
-def _connection(user: str, found: holdings.Attachment) -> fcp.Connection:
-    return fcp.Connection(
-        user=user,
-        devices=found.devices,
-        wwpns=found.wwpns,
-        lun=found.lun,
-        os_version=found.os_version,
-        mount_point=found.mount_point,
     )

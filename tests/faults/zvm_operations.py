@@ -142,18 +142,29 @@ def _in(name, action):
     return run
 
 
-def _operation(name, prepare, action, *, quick=False):
+def _operation(name, prepare, action, *, quick=False, blind=()):
     run = _in(name, action)
-    return engine.Operation(name, prepare, run, _destroy, view, quick=quick)
+    return engine.Operation(
+        name, prepare, run, _destroy, view, quick=quick, blind=blind
+    )
+
+
+# The Connector takes any failure of IUCV, or of CP's query, for a guest that is
+# off or is not there, and reports success.
+_IUCV, _QUERY, _EXISTS = "iucvclnt", "vmcp query", "vmcp q"
 
 
 ALL = [
-    _operation("attach_volume", _running, _attach_one, quick=True),
+    _operation("attach_volume", _running, _attach_one, quick=True, blind=(_IUCV,)),
     _operation("attach_volume, off", _stopped, _attach_one),
-    _operation("attach_volume, second", _with_one, _attach_one),
-    _operation("detach_volume", _with_one, _detach_two, quick=True),
+    _operation("attach_volume, second", _with_one, _attach_one, blind=(_IUCV,)),
+    _operation(
+        "detach_volume", _with_one, _detach_two, quick=True, blind=(_IUCV, _QUERY)
+    ),
     _operation("detach_volume, off", _stopped_with_one, _detach_one),
-    _operation("detach_volume, one of two", _with_two, _detach_one),
+    _operation(
+        "detach_volume, one of two", _with_two, _detach_one, blind=(_IUCV, _EXISTS)
+    ),
     _operation("attach_interface, off", _stopped, _port),
     engine.Operation("spawn, volumes", _prepared, _spawn, _destroy, view, quick=False),
     engine.Operation("destroy, volumes", _built, _destroy, _destroy, view, quick=False),

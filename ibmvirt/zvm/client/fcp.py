@@ -48,6 +48,8 @@ class Device:
     connections: int
     reserved: bool
     state: str
+    # Who has it now, as z/VM says; the database's holder may be off.
+    owner: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -228,4 +230,5 @@ def _device(template: str, row: list[typing.Any]) -> Device:
         connections=int(row[3]),
         reserved=bool(row[4]),
         state=str(row[8]),
+        owner=str(row[9] or "").upper(),
     )

@@ -1,0 +1,216 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Volumes on guests, whatever became of the calls that brought them there.
+
+The Connector's attach and detach are not idempotent, and it may end in the
+middle. What is under way is written down first; what did not end well is found
+out by the Connector's count of volumes on a device.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+
+from ibmvirt.common import exceptions
+from ibmvirt.zvm import holdings
+from ibmvirt.zvm.client import connector, errors, fcp
+
+LOG = logging.getLogger(__name__)
+
+
+class Attachments:
+    """Adds volumes to guests and removes them; the caller holds the guest's lock.
+
+    :param reserving: held while leftovers on a device that is free are removed:
+        nobody else gets the device meanwhile.
+    """
+
+    def __init__(
+        self,
+        calls: connector.Connector,
+        devices: fcp.Fcp,
+        kept: holdings.Holdings,
+        reserving: threading.Lock,
+    ) -> None:
+        self._calls = calls
+        self._fcp = devices
+        self._kept = kept
+        self._reserving = reserving
+
+    def known(self, user: str) -> holdings.Holding:
+        return self._kept.get(user) or holdings.Holding(user)
+
+    def add(
+        self,
+        holding: holdings.Holding,
+        name: str,
+        wanted: holdings.Attachment,
+        *,
+        may_run: bool,
+    ) -> None:
+        """Attach a volume; what is left of a failed one, :meth:`remove` removes."""
+        user = holding.user
+        holding = self._put(holding, name, wanted, holdings.COMING)
+        try:
+            self._fcp.attach(connection(user, wanted))
+        except errors.ConnectorAnswerLost:
+            if not self._is_counted(holding, wanted):
+                raise
+        except errors.ConnectorUnreachable:
+            self._kept.put(holding.without(name))
+            raise
+        except errors.ConnectorError:
+            self._put(holding, name, wanted, holdings.FAILED)
+            raise
+        if may_run:
+            self._check_paths(holding, name, wanted)
+        self._put(holding, name, wanted, holdings.ATTACHED)
+
+    def _check_paths(
+        self, holding: holdings.Holding, name: str, wanted: holdings.Attachment
+    ) -> None:
+        """That a running guest has all the devices of its first volume.
+
+        Defect: where CP's query fails, the Connector takes the guest for one
+        that is off, dedicates a device in the directory alone and reports
+        success.
+        """
+        user = holding.user
+        if any(holding.counted(device) for device in wanted.devices):
+            return
+        try:
+            if self._calls.power_state(user) != "on":
+                return
+            found = self._fcp.devices(look=True, template=holding.template)
+            theirs = {d.number for d in found if d.owner == user}
+            missing = sorted(set(wanted.devices) - theirs)
+            if missing:
+                raise errors.ConnectorError(
+                    f"attach the LUN {wanted.lun} to the guest {user}",
+                    f"the guest did not get the FCP devices {', '.join(missing)}",
+                    remedy="look at the Connector's zvmsdk.log",
+                )
+        except exceptions.IBMVirtError:
+            self._put(holding, name, wanted, holdings.FAILED)
+            raise
+
+    def remove(
+        self, holding: holdings.Holding, name: str, found: holdings.Attachment
+    ) -> holdings.Holding:
+        """Take a volume off, in whatever state it is; the new holding."""
+        if found.state == holdings.ATTACHED or self._is_counted(holding, found):
+            holding = self._put(holding, name, found, holdings.GOING)
+            try:
+                self._fcp.detach(connection(holding.user, found))
+            except errors.ConnectorAnswerLost:
+                if self._is_counted(holding, found):
+                    raise
+            self._check_gone(holding, found)
+        elif found.state == holdings.GOING:
+            self._check_gone(holding, found)
+        else:
+            with self._reserving:
+                self._clean(holding, found)
+        holding = holding.without(name)
+        self._kept.put(holding)
+        return holding
+
+    def _check_gone(
+        self, holding: holdings.Holding, found: holdings.Attachment
+    ) -> None:
+        """That the devices of a guest's last volume are not its any more.
+
+        Defect: where CP's query fails, the Connector takes the guest for one
+        that is not there, counts the volume off and does nothing else. Asked
+        again, it does the rest, and its count stays 0.
+        """
+        if any(holding.counted(device) for device in found.devices):
+            return
+        if self._fcp.dedicated(holding.user) & set(found.devices):
+            self._fcp.detach(connection(holding.user, found))
+
+    def _clean(self, holding: holdings.Holding, found: holdings.Attachment) -> None:
+        """Remove what an attach may have left that the Connector does not count.
+
+        Its detach removes that too. In a guest that never saw the LUN it fails,
+        so it is called only where something can be left.
+        """
+        user, whole = holding.user, connection(holding.user, found)
+        others = {device: holding.counted(device) for device in found.devices}
+        if not any(others.values()):
+            if self._fcp.dedicated(user) & set(found.devices):
+                self._fcp.detach(whole)
+        elif found.state == holdings.COMING:
+            # A detach takes one off the count, which is the other volumes'.
+            for device, count in others.items():
+                self._fcp.set_use(device, user, count + 1, holding.template)
+            try:
+                self._fcp.detach(whole)
+            except errors.ConnectorAnswerLost:
+                raise
+            except errors.ConnectorError as error:
+                LOG.info("nothing of the volume was left: %s", error)
+                for device, count in others.items():
+                    self._fcp.set_use(device, user, count, holding.template)
+
+    def _is_counted(
+        self, holding: holdings.Holding, found: holdings.Attachment
+    ) -> bool:
+        """Whether the Connector counts a volume that is not surely attached.
+
+        The devices of a failed attach may be another guest's by now.
+        """
+        device = found.devices[0]
+        use = self._fcp.use(device)
+        sure = holding.counted(device)
+        return use.holder == holding.user and use.connections > sure
+
+    def settled(self, user: str, *, but: str = "") -> holdings.Holding:
+        """The guest's holding with nothing under way, except for ``but``.
+
+        What is under way now was begun by a call that did not end well: Nova
+        took an attach for failed, and the volume of a detach for attached.
+        """
+        holding = self.known(user)
+        for name, found in list(holding.volumes.items()):
+            if name == but or found.state == holdings.ATTACHED:
+                continue
+            if found.state == holdings.GOING and self._is_counted(holding, found):
+                holding = self._put(holding, name, found, holdings.ATTACHED)
+            else:
+                holding = self.remove(holding, name, found)
+        return holding
+
+    def _put(
+        self,
+        holding: holdings.Holding,
+        name: str,
+        found: holdings.Attachment,
+        state: str,
+    ) -> holdings.Holding:
+        holding = holding.with_volume(name, dataclasses.replace(found, state=state))
+        self._kept.put(holding)
+        return holding
+
+
+def connection(user: str, found: holdings.Attachment) -> fcp.Connection:
+    return fcp.Connection(
+        user=user,
+        devices=found.devices,
+        wwpns=found.wwpns,
+        lun=found.lun,
+        os_version=found.os_version,
+        mount_point=found.mount_point,
+    )
