@@ -22,9 +22,11 @@ import os
 import pathlib
 import signal
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
+from ibmvirt import __version__
 from ibmvirt.configdrive import builder, commands, errors, reader, verification
 from ibmvirt.configdrive.views import ISO9660, JOLIET, ROCK_RIDGE
 
@@ -104,11 +106,15 @@ def _terminated_as_exception() -> Iterator[None]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ibmvirt-configdrive",
-        description="Build, show, extract and verify config drives (ISO 9660 images "
-        "from which a new server reads its metadata).",
+        description=textwrap.fill(
+            "Build, show, extract and verify config drives (ISO 9660 images from "
+            "which a new server reads its metadata).",
+            72,
+        ),
         epilog=_EXAMPLES + _EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=__version__)
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     for add in (_add_build, _add_show, _add_extract, _add_verify):
         add(subparsers)
@@ -116,10 +122,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(subparsers: Any, name: str, text: str, details: str = "") -> Any:
+    about = f"{text[0].upper()}{text[1:]}. {details}"
     command = subparsers.add_parser(
         name,
         help=text,
-        description=f"{text[0].upper()}{text[1:]}. {details}",
+        # The formatter leaves the examples' lines alone, and so all others.
+        description=textwrap.fill(about, 72),
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -132,8 +140,8 @@ def _add_build(subparsers: Any) -> None:
         subparsers,
         "build",
         "make an image of a directory",
-        "All plain files below\nDIR are stored, readable by everybody in the guest. "
-        "The image itself is readable\nby its owner alone.",
+        "All plain files below DIR are stored, readable by everybody in the guest. "
+        "The image itself is readable by its owner alone.",
     )
     command.add_argument("directory", metavar="DIR", type=pathlib.Path)
     command.add_argument(
@@ -181,7 +189,7 @@ def _add_extract(subparsers: Any) -> None:
         subparsers,
         "extract",
         "extract files from an image",
-        "Nothing is written outside\nof DIR, whatever names the image holds, and no "
+        "Nothing is written outside of DIR, whatever names the image holds, and no "
         "file is replaced.",
     )
     command.add_argument("image", metavar="IMAGE")
