@@ -91,6 +91,10 @@ class _ServerHandler(wsgiref.simple_server.ServerHandler):
                 self._break(broken.how)
         except OSError:
             return
+        except Exception:
+            # What the application does not catch is a 500, with a trace in the
+            # output of this process.
+            self.handle_error()
 
     def _break(self, how: str) -> None:
         connection = self.request_handler.connection
