@@ -84,12 +84,20 @@ class Wrong(Exception):
         self.path = path
 
 
-def pools(named: collections.abc.Iterable[tuple[str, str]]) -> list[model.Pool]:
-    """Pools of one volume each, ``VOL001`` and so on, by type and name."""
-    return [
-        model.Pool(name, kind, (model.Volume(f"VOL{number:03d}", _SIZES[kind]),))
-        for number, (kind, name) in enumerate(named, 1)
-    ]
+def pools(
+    named: collections.abc.Iterable[tuple[str, str]], count: int = 0
+) -> list[model.Pool]:
+    """Pools of one volume each, ``VOL001`` and so on, by type and name.
+
+    :param count: guests that shall find room in each.
+    """
+    found = []
+    for number, (kind, name) in enumerate(named, 1):
+        empty = model.Pool(name, kind, ())
+        size = _SIZES[kind] + count * model.units(Disk().size, empty)
+        volume = model.Volume(f"VOL{number:03d}", size)
+        found.append(dataclasses.replace(empty, volumes=(volume,)))
+    return found
 
 
 def populate(zvm: model.Zvm, pools: collections.abc.Iterable[model.Pool]) -> None:

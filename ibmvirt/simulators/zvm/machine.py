@@ -22,7 +22,16 @@ import tempfile
 import threading
 import typing
 
-from ibmvirt.simulators.core import admin, blobs, calls, http, process, tls, world
+from ibmvirt.simulators.core import (
+    admin,
+    blobs,
+    calls,
+    http,
+    process,
+    tls,
+    world,
+    worldfile,
+)
 from ibmvirt.simulators.zvm import (
     daemon,
     events,
@@ -82,7 +91,7 @@ class Machine:
         self.instruments.latency.table = list(LATENCY)
         document = world_file.read(options.world) if options.world else None
         pools = world_file.pools(document) if document is not None else []
-        pools = pools or generator.pools(options.pools)
+        pools = pools or generator.pools(options.pools, options.guests)
         names = (document is not None and document.value["members"]) or [
             f"ZVMSIM{number}" for number in range(1, options.members + 1)
         ]
@@ -94,7 +103,11 @@ class Machine:
             generator.populate(self.zvm, pools)
             self.guests = generator.guests(self.zvm, options.guests)
             for guest in self.guests:
-                generator.add(self.zvm, guest)
+                try:
+                    generator.add(self.zvm, guest)
+                except generator.Wrong as wrong:
+                    text = f"--guests {options.guests}: {guest.name}: {wrong}"
+                    raise worldfile.WorldFileError(text) from None
             if document is not None:
                 self.guests += world_file.apply(self.zvm, document)
         certificates = tls.make(state.path)[1] if options.tls else None

@@ -80,7 +80,6 @@ class Arguments:
         self.keys: dict[str, str] = {}
         # -k name=value as they came: some are given several times.
         self.definitions: list[str] = []
-        self.users: list[str] = []
         for flag, value in _pairs(words):
             if flag == "-k":
                 name, _, text = value.partition("=")
@@ -92,8 +91,6 @@ class Arguments:
                 raise Unknown("unknown_argument", flag)
             else:
                 self._flags[flag] = value
-            if flag == "-T":
-                self.users.append(value)
 
     def __contains__(self, flag: str) -> bool:
         return flag in self._flags

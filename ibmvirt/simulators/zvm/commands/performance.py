@@ -74,17 +74,16 @@ def _answer(zvm: model.Zvm, member: str, names: collections.abc.Collection[str])
 
 @api("Image_Performance_Query", "-T -c", refusals=ASSUMED)
 def image(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
-    """-T is the Connector's user, and once more the users that are asked for."""
-    names = " ".join(args.users).upper().split()
+    """-T is the Connector's user, and once more the users that are asked for:
+    the last one counts (documented)."""
+    names = args.flag("-T").upper().split()
     return _answer(zvm, caller.member, names)
 
 
 @api("System_Image_Performance_Query", "-T", refusals=ASSUMED)
 def system(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
     """-T is the Connector's user, and once more a name list."""
-    lists = [name.upper() for name in args.users]
-    names = {user for name in lists for user in zvm.lists.get(name, ())}
-    return _answer(zvm, caller.member, names)
+    return _answer(zvm, caller.member, zvm.lists.get(args.user(), ()))
 
 
 _COUNTERS = (

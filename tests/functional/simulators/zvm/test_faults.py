@@ -15,6 +15,10 @@
 from __future__ import annotations
 
 import concurrent.futures
+import socket
+import time
+
+import pytest
 
 
 def test_a_command_fails_as_its_rule_says(zvm, client, server):
@@ -52,3 +56,60 @@ def test_the_connector_ends_at_a_held_command_and_serves_again(zvm, client, serv
     assert zvm.guest(server)["state"] == "on"
     client.ok("guest_start", server)
     assert client.ok("guest_get_power_state", server) == "on"
+
+
+def test_a_rule_lets_the_connector_crash_at_a_command(zvm, client, server):
+    url = zvm.connector_url
+    zvm.rule(
+        match={"layer": "command", "api": "Image_Activate"}, effect={"kind": "restart"}
+    )
+    assert client.refused("guest_start", server)[0] == 101
+    assert zvm.connector_url == url
+    for _ in range(100):
+        if client.real.send_request("version")["overallRC"] == 0:
+            break
+        time.sleep(0.05)
+    assert zvm.guest(server)["state"] == "off"
+    client.ok("guest_start", server)
+    # The call that the crash ended is recorded as one without an answer.
+    (record,) = zvm.journal(layer="rest", key="POST /guests/{id}/action start")[:1]
+    assert (record["outcome"], record["committed"]) == ("dropped", False)
+
+
+@pytest.mark.parametrize("how", ["drop", "reset", "truncate"])
+@pytest.mark.parametrize("phase", ["before", "after"])
+def test_an_answer_is_lost_before_or_after_the_call_took_effect(
+    zvm, client, server, how, phase
+):
+    zvm.rule(
+        match={"layer": "rest", "key": "POST /guests/{id}/action start"},
+        phase=phase,
+        effect={"kind": how},
+    )
+    assert client.refused("guest_start", server)[0] == 101
+    assert zvm.guest(server)["state"] == ("off" if phase == "before" else "on")
+
+
+def test_a_delay_follows_the_simulated_clock(zvm, client, server):
+    zvm.rule(
+        match={"layer": "command", "api": "Image_Activate"},
+        effect={"kind": "delay", "seconds": 60},
+    )
+    before = zvm.clock()["now"]
+    client.ok("guest_start", server)
+    assert zvm.clock()["now"] - before >= 60
+
+
+def test_a_request_that_is_no_http_harms_nobody(zvm, client):
+    for request in (
+        b"POST /guests HTTP/1.1\r\nContent-Length: many\r\n\r\n",
+        b"nonsense\r\n\r\n",
+        b"",
+    ):
+        host, _, port = zvm.connector_url.removeprefix("http://").rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=20) as connection:
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(4096):
+                pass
+    assert client.ok("guest_list") == []

@@ -236,6 +236,16 @@ def test_a_bad_world_is_refused_with_file_line_and_field(tmp_path, capsys, text,
     assert f"{path}:{error}" in capsys.readouterr().err
 
 
+def test_guests_that_do_not_fit_the_world_are_refused(tmp_path, capsys):
+    path = tmp_path / "world.yaml"
+    path.write_text("pools: [{name: P1, volumes: [{name: VOL001, size: 3000}]}]")
+    state = str(tmp_path / "state")
+    arguments = ["--world", str(path), "--guests", "5", "--state-dir", state]
+    assert cli.main(["zvm", *arguments]) == 1
+    error = "--guests 5: GST00003: Pool P1 has no extent of 1457"
+    assert error in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
