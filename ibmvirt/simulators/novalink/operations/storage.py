@@ -151,13 +151,22 @@ def rescan_virtual_disk(
     udid = parameters.get("VirtualDiskUDID", "")
     for mapping in xml.findall(item.element, scsi_mapping.PATH):
         storage = scsi_mapping.storage_of(mapping)
-        if storage is not None and xml.value(storage, "UniqueDeviceID") == udid:
+        # Clients give a file by its path.
+        if storage is not None and udid in (
+            xml.value(storage, "UniqueDeviceID"),
+            _path_of(storage),
+        ):
             luns.rescan(system, item, udid)
             return ()
     raise jobs.JobFailed(
         f"VIOS00054 No storage {udid} is mapped on {item.value('PartitionName')}.",
         (("RETURN_CODE", _VOLUME_NOT_FOUND),),
     )
+
+
+def _path_of(storage: xml.Element) -> str:
+    is_file = xml.value(storage, "VirtualDiskType") == "File"
+    return xml.value(storage, "DiskName") if is_file else ""
 
 
 # -- iSCSI ------------------------------------------------------------------------
