@@ -351,6 +351,9 @@ class Endpoint:
         if len(parts) == 6:
             # Below a managed system, as some clients write it.
             parts = parts[2:]
+        if len(parts) == 3 and parts[1] == "do":
+            # Of a type, not of an object: these make one.
+            raise refuse("not_supported", operation="/".join(parts))
         if len(parts) != 4 or parts[2] != "do":
             raise refuse("unknown_path", path=request.path)
         kind, uuid, _do, name = parts

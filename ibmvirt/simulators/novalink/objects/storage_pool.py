@@ -36,7 +36,8 @@ class SharedStoragePool(base.Noun):
     """The pool of a cluster, with all of its logical units.
 
     - captured: its elements (ssp.txt)
-    - documented: logical units grow by a POST of the pool
+    - documented: logical units are made, grow and go by a POST of the pool;
+      new ones are in its default tier
     """
 
     TYPE = "SharedStoragePool"
@@ -57,13 +58,32 @@ class SharedStoragePool(base.Noun):
         posted: xml.Element,
         groups: store.Groups,
     ) -> store.SimObject:
+        home = xml.find(posted, "LogicalUnits")
+        if home is None:
+            return item
+        asked = xml.findall(home, "LogicalUnit")
+        kept = {xml.value(one, "UniqueDeviceID") for one in asked}
         units = {unit.value("UniqueDeviceID"): unit for unit in _units(system, item)}
-        for wanted in xml.findall(posted, "LogicalUnits/LogicalUnit"):
-            unit = units.get(xml.value(wanted, "UniqueDeviceID"))
-            if unit is not None:
+        noun = base.noun_of("LogicalUnit")
+        # Clones go before what they were cloned from.
+        for unit in sorted(units.values(), key=lambda one: not one.value("ClonedFrom")):
+            if unit.value("UniqueDeviceID") not in kept:
+                noun.delete(system, unit)
+        for wanted in asked:
+            found = units.get(xml.value(wanted, "UniqueDeviceID"))
+            if found is not None:
                 size = base.number(wanted, "UnitCapacity")
-                logical_unit.resize(system, unit, size)
+                logical_unit.resize(system, found, size)
+            else:
+                noun.create(system, _default_tier(system, item), wanted)
         return system.get(item.type, item.uuid)
+
+
+def _default_tier(system: store.System, pool: store.SimObject) -> store.SimObject:
+    tiers = system.all("Tier", pool.key)
+    found = [tier for tier in tiers if tier.value("IsDefault") == "true"]
+    # Older firmware has none: the pool itself holds its units.
+    return (found or tiers or [pool])[0]
 
 
 def _units(system: store.System, pool: store.SimObject) -> list[store.SimObject]:
