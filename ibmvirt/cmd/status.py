@@ -36,7 +36,15 @@ exit status:
 def main(argv: collections.abc.Sequence[str] | None = None) -> int:
     """Run the command; its exit status."""
     arguments = _parser().parse_args(argv)
-    return _check(arguments)
+    try:
+        return _check(arguments)
+    except ModuleNotFoundError as error:
+        print(
+            f"ibmvirt-status: the Python module {error.name!r} is not installed: "
+            "pip install 'ibmvirt[powervm]' or 'ibmvirt[zvm]'",
+            file=sys.stderr,
+        )
+        return EXIT_FAILURE
 
 
 def _parser() -> argparse.ArgumentParser:
