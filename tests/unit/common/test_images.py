@@ -63,7 +63,10 @@ class TestGlance:
         [
             (OSError("checksum"), exceptions.ImageTransferFailed),
             (nova.ImageNotFound(image_id="x"), exceptions.InvalidRequest),
-            (nova.CertificateValidationFailed(), exceptions.InvalidRequest),
+            (
+                nova.CertificateValidationFailed(cert_uuid="x", reason="old"),
+                exceptions.InvalidRequest,
+            ),
             # It has no text.
             (cryptography.exceptions.InvalidSignature(), exceptions.InvalidRequest),
         ],

@@ -32,7 +32,7 @@ from ibmvirt.zvm import (
     validators,
 )
 
-PACKED = gzip.compress(b"the tracks of a disk")
+PACKED = gzip.compress(b"the tracks of a disk", mtime=0)
 ECKD = imageformat.Disk("ECKD", 3338)
 
 
