@@ -66,15 +66,17 @@ class LocalTools:
 
         :raises HypervisorError: it does not appear.
         """
-        end = clock.now() + _PATIENCE
+        started, scanned = clock.now(), float("-inf")
         pattern = f"*{glob.escape(udid[-_UDID_END:])}"
         while True:
             with _locally(what):
-                self._scan(slot)
+                if clock.now() - scanned >= clock.LOOK:
+                    scanned = clock.now()
+                    self._scan(slot)
                 for link in (self._root / "dev/disk/by-id").glob(pattern):
                     if link.exists():
                         return link.resolve()
-            if clock.now() >= end:
+            if clock.now() - started >= _PATIENCE:
                 raise exceptions.HypervisorError(
                     what,
                     f"the disk {udid} did not appear in {_PATIENCE:.0f} s at slot "

@@ -85,7 +85,7 @@ class Upload:
                 state = State(self._pool.all(), self._name)
                 if state.image is not None:
                     return None
-                if min(found.name for found in state.markers) != name:
+                if min((one.name for one in state.markers), default=name) != name:
                     return None
                 return self._upload(source, marker, broken)
             finally:

@@ -120,6 +120,8 @@ class LocalDisks(base.DiskKind):
         if len({group.name for group in found}) == 1 and found[0].name != _ROOT_VG:
             return found
         names = sorted(f"{group.name} of {group.vios.name}" for group in known)
+        # It may be made now.
+        self._topology.drop_groups()
         raise exceptions.HypervisorError(
             "find the volume group for disks",
             f"[powervm]volume_group_name is {self._group!r}, volume_group_vios_name "
@@ -266,11 +268,21 @@ class LocalDisks(base.DiskKind):
         group = self._group_of(home) if home else self._roomiest()
         wanted = {disk_name(server.uuid, disk.role, disk.index): disk for disk in disks}
 
+        what = f"create the disks {', '.join(wanted)} of {server.name}"
+        asked: set[str] = set()
+
         def add(wrapper: typing.Any) -> bool:
             there = {disk.name for disk in wrapper.virtual_disks}
+            stale = sorted(name for name in wanted if name in there - asked)
+            if stale:
+                # Not from a try whose answer was lost: what is in it is old.
+                raise exceptions.HypervisorError(
+                    what, f"{', '.join(stale)} of an earlier try are there still"
+                )
             missing = [name for name in wanted if name not in there]
             for name in missing:
                 wrapper.virtual_disks.append(self._build(name, wanted[name], udid))
+            asked.update(missing)
             return bool(missing)
 
         def result(wrapper: typing.Any) -> tuple[plan.DiskRef, ...]:
@@ -279,16 +291,13 @@ class LocalDisks(base.DiskKind):
                 ref(found[name], group, disk.role) for name, disk in wanted.items()
             )
 
-        what = f"create the disks {', '.join(wanted)} of {server.name}"
         try:
             made: tuple[plan.DiskRef, ...] = self._writers.of_group(group).apply(
                 add, what, result
             )
-        except exceptions.HypervisorError:
-            if udid and not self.images.has(group, udid):
-                raise exceptions.ImageGone(
-                    what, "the image's disk has been removed"
-                ) from None
+        except exceptions.HypervisorError as error:
+            if udid and self.images.is_gone(group, udid):
+                raise exceptions.ImageGone(what, error.reason) from error
             raise
         return made
 

@@ -26,6 +26,7 @@ from __future__ import annotations
 import collections.abc
 import contextlib
 import hashlib
+import re
 import threading
 import typing
 
@@ -34,16 +35,17 @@ from pypowervm import const
 from ibmvirt.common import clock
 
 _PREFIX = "part"
+_IMAGE = "image_"
 _HOST, _COUNT = 6, 2
 _DIGITS = _HOST + _COUNT
+_MARKER = re.compile(f"{_PREFIX}[0-9a-fA-F]{{{_DIGITS}}}{_IMAGE}")
 # A longer name of an image has no room for its marker's.
 IMAGE_MAX = const.MaxLen.FILENAME_DEFAULT - len(_PREFIX) - _DIGITS
 
 
 def is_marker(name: str) -> bool:
-    return name.startswith(_PREFIX) and set(
-        name[len(_PREFIX) : len(_PREFIX) + _DIGITS]
-    ) <= set("0123456789abcdefABCDEF")
+    """Whether a unit of this name is a marker of an upload, by whomever."""
+    return _MARKER.match(name) is not None
 
 
 def marks(name: str, image: str) -> bool:

@@ -89,8 +89,22 @@ class Images:
                     self._known[name] = known
             return known
 
-    def forget(self, udid: str) -> None:
-        """The image has been removed, by whomever."""
+    def is_gone(self, udid: str) -> bool:
+        """Whether an image is not there any more; it is forgotten then.
+
+        False also where that cannot be seen.
+        """
+        try:
+            found = self._pool.all()
+        except pypowervm.Error as error:
+            LOG.warning("the images of the pool were not read: %s", error)
+            return False
+        if any(one.udid == udid for one in found):
+            return False
+        self._forget(udid)
+        return True
+
+    def _forget(self, udid: str) -> None:
         with self._lock:
             self._known = {n: u for n, u in self._known.items() if u != udid}
 
@@ -125,7 +139,7 @@ class Images:
 
     def _remove(self, image: typing.Any) -> None:
         LOG.info("removing the unused image %s", image.name)
-        self.forget(image.udid)
+        self._forget(image.udid)
         try:
             self._pool.delete(image.uuid)
         except pypowervm.Error as error:

@@ -141,10 +141,7 @@ class SharedPool(base.DiskKind):
             try:
                 unit = self._units.put_disk(name, size, clone)
             except pypowervm.HttpError as error:
-                if clone is not None and all(
-                    one.udid != clone for one in self._units.all()
-                ):
-                    self.images.forget(clone)
+                if clone is not None and self.images.is_gone(clone):
                     raise exceptions.ImageGone(what, errors.message(error)) from error
                 raise
         return _ref(unit, disk.role)

@@ -98,7 +98,7 @@ class Units:
         except (pypowervm.ConnectionError, pypowervm.TimeoutError):
             # The answer is lost.
             found = self.named(name)
-            if found is None:
+            if found is None or (found.cloned_from_udid or None) != clone:
                 raise
             return found
 

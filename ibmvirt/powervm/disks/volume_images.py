@@ -24,6 +24,7 @@ from __future__ import annotations
 import collections.abc
 import logging
 import math
+import re
 import threading
 import typing
 
@@ -37,6 +38,9 @@ from ibmvirt.powervm.rest import topology, uploads
 LOG = logging.getLogger(__name__)
 
 _IMAGE, _MARKER = "i_", "p_"
+_START = "[0-9a-f]{8}_[0-9a-f]{4}"
+# Others' disks in the volume group have other names, and stay.
+_IMAGES, _MARKERS = re.compile(_IMAGE + _START), re.compile(_MARKER + _START)
 _NAME_MAX = 15
 _MARKER_GB = 1
 
@@ -45,7 +49,7 @@ Key = tuple[str, str]
 
 def image_name(image_id: str) -> str:
     """i_<start of the UUID>, as nova-powervm named it."""
-    return f"{_IMAGE}{image_id.replace('-', '_')}"[:_NAME_MAX]
+    return f"{_IMAGE}{image_id.lower().replace('-', '_')}"[:_NAME_MAX]
 
 
 class Images:
@@ -83,14 +87,21 @@ class Images:
                     self._known[key] = known
             return known
 
-    def has(self, group: topology.Group, udid: str) -> bool:
-        """Whether the disk of an image is still there; if not, it is forgotten."""
-        wrapper = self._writers.of_group(group).read()
+    def is_gone(self, group: topology.Group, udid: str) -> bool:
+        """Whether the disk of an image is not there any more; it is forgotten then.
+
+        False also where that cannot be seen.
+        """
+        try:
+            wrapper = self._writers.of_group(group).read()
+        except exceptions.IBMVirtError as error:
+            LOG.warning("%s", error)
+            return False
         if any(disk.udid == udid for disk in wrapper.virtual_disks):
-            return True
+            return False
         with self._lock:
             self._known = {k: u for k, u in self._known.items() if u != udid}
-        return False
+        return True
 
     def _find(self, group: topology.Group, image: plan.Image) -> str | None:
         name = image_name(image.id)
@@ -184,7 +195,7 @@ class Images:
         images = {
             _IMAGE + disk.name[len(_MARKER) :]
             for disk in wrapper.virtual_disks
-            if disk.name.startswith(_MARKER)
+            if _MARKERS.fullmatch(disk.name)
         }
         dead = images - live
         return dead | {_marker_of(name) for name in dead}
@@ -216,7 +227,7 @@ class Images:
             f"{group.uuid} {disk.name}": (group, disk.name)
             for group, disks in found.items()
             for disk in disks
-            if disk.name.startswith(_IMAGE)
+            if _IMAGES.fullmatch(disk.name)
         }
         with self._lock:
             live = {" ".join(key) for key in self._live}

@@ -169,14 +169,25 @@ def test_images_of_others_stay(novalink, later, options):
 
             (group,) = disks.groups()
             wrapper = disks._read(group)
-            wrapper.virtual_disks.append(storage.VDisk.bld(wrapper.adapter, "mine", 1))
+            for name in ("mine", "i_mine", "p_mine", "c_mine", "p_0000000"):
+                disk = storage.VDisk.bld(wrapper.adapter, name, 1)
+                wrapper.virtual_disks.append(disk)
             wrapper.update()
         else:
             disks._units.put_image("golden image", 1)
+            disks._units.put_disk("partition", 1)
+            disks._units.put_disk("part00000000data", 1)
         novalink.mark("before")
         later.ahead += 1e6
         age(driven)
+        later.ahead += 1e6
         age(driven)
+        assert novalink.compare("before") == []
+        # Nor does a build or a removal take them.
+        spawn = driven.plan()
+        driven.spawn(spawn)
+        driven.destroy(spawn)
+        powervm.forget_images(driven)
         assert novalink.compare("before") == []
 
 
@@ -406,7 +417,7 @@ def test_two_hosts_upload_an_image_once(novalink):
         pool = pool_of(driven)
         sources = [powervm.driven.Source(powervm.IMAGE_BYTES) for _ in range(2)]
         hosts = [Other("000001"), Other("000002")]
-        start = threading.Barrier(2)
+        start = threading.Barrier(2, timeout=30)
 
         def run(own, source):
             start.wait()

@@ -19,6 +19,7 @@ import concurrent.futures
 import dataclasses
 
 import pytest
+from pypowervm.wrappers import storage, virtual_io_server
 
 from ibmvirt.common import exceptions, plan
 from ibmvirt.powervm.disks import localdisk, volume_images
@@ -40,8 +41,6 @@ def root(spawn):
 
 def disks(driven, kinds=("VirtualDisk",)):
     """(VIOS, group, disk, GB) of all virtual disks."""
-    from pypowervm.wrappers import storage, virtual_io_server
-
     adapter = driven.backend.disks.configured._adapter
     return sorted(
         (vios.name, group.name, disk.name, disk.capacity)
@@ -218,6 +217,34 @@ def test_a_servers_disks_are_removed_where_new_ones_are_units(driven, novalink):
         other.destroy(spawn)
         assert disks(driven) == []
         assert novalink.compare() == []
+
+
+def test_a_disk_of_an_earlier_try_is_not_taken_for_a_new_one(driven):
+    spawn = driven.plan()
+    local = driven.backend.disks.configured
+    (group,) = local.groups()
+    wrapper = local._read(group)
+    wrapper.virtual_disks.append(storage.VDisk.bld(wrapper.adapter, root(spawn), 2))
+    wrapper.update()
+    with pytest.raises(exceptions.HypervisorError, match="of an earlier try"):
+        driven.spawn(spawn)
+    # The build that failed has removed it.
+    driven.spawn(spawn)
+    assert driven.simulator.disk(root(spawn)) == powervm.IMAGE_BYTES
+
+
+def test_a_volume_group_that_is_made_later_is_found(novalink):
+    options = {"disk_driver": "localdisk", "volume_group_name": "newvg"}
+    with powervm.running(novalink, **options) as driven:
+        local = driven.backend.disks.configured
+        with pytest.raises(exceptions.HypervisorError, match="newvg"):
+            local.groups()
+        novalink.admin("DELETE", "journal")
+        with pytest.raises(exceptions.HypervisorError, match="newvg"):
+            local.groups()
+        # It looked again.
+        keys = [record["key"] for record in novalink.journal()]
+        assert "GET VirtualIOServer/{id}/VolumeGroup" in keys
 
 
 def test_a_half_upload_of_a_dead_service_is_not_taken_for_an_image(novalink):

@@ -143,7 +143,7 @@ def test_several_at_once_do_not_disturb_one_another(novalink, options):
         plans = [small(driven, number) for number in range(1, 7)]
         for spawn in plans:
             driven.spawn(spawn)
-        start = threading.Barrier(len(plans))
+        start = threading.Barrier(len(plans), timeout=30)
 
         def run(spawn):
             start.wait()
