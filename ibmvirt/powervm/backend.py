@@ -56,7 +56,9 @@ def build(
     runner = jobs.Jobs(adapter, options.job_timeout)
     writers = writer.Writers(adapter)
     locks = parallel.Locks()
-    kinds = _volume_kinds(options, adapter, places, writers, runner, locks, host_name)
+    kinds = _volume_kinds(
+        options, adapter, places, writers, runner, cache, locks, host_name
+    )
     disks = disk_kinds.build(adapter, places, writers, options)
     repository = media.Repository(
         adapter,
@@ -140,6 +142,7 @@ def _volume_kinds(
     places: topology.Topology,
     writers: writer.Writers,
     runner: jobs.Jobs,
+    cache: lpar_cache.LparCache,
     locks: parallel.Locks,
     host_name: str,
 ) -> dict[str, base.VolumeKind]:
@@ -159,6 +162,7 @@ def _volume_kinds(
         writers,
         runner,
         networks,
+        cache.numbers,
         count=options.ports_per_fabric,
         host=host_name,
     )

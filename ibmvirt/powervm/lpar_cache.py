@@ -79,6 +79,11 @@ class LparCache:
         self._make_fresh()
         return list(self._lpars.values())
 
+    def numbers(self) -> set[int]:
+        """The numbers of all partitions, now. One request."""
+        self.read_all()
+        return {lpar.id for lpar in self._lpars.values()}
+
     def get(self, uuid: str, *, use_cache: bool = True) -> Lpar | None:
         """One partition, or None.
 

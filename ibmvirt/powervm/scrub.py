@@ -38,8 +38,6 @@ from ibmvirt.powervm.volumes import npiv
 
 LOG = logging.getLogger(__name__)
 
-# The platform's number for "any partition".
-_ANY = 65535
 _OWNER = "vm-uuid="
 # Groups of a VIOS that map storage to partitions, and pypowervm's name of each.
 _GROUPS = ((storage.GROUP, "scsi_mappings"), (npiv.GROUP, "vfc_mappings"))
@@ -109,7 +107,7 @@ class Scrub:
         found.trunks = [t for t in network_wrapper.CNA.wrap(response) if _server(t)]
 
     def _mappings(self, wrappers: list[typing.Any]) -> None:
-        known = {lpar.id for lpar in self._cache.all()} | {_ANY}
+        known = {lpar.id for lpar in self._cache.all()} | {npiv.ANY}
         known.update(vios.id for vios in self._topology.vioses())
         for vios in self._topology.active_vioses():
             for group, name in _GROUPS:
@@ -117,7 +115,7 @@ class Scrub:
                     owner
                     for wrapper in wrappers
                     if wrapper.uuid == vios.uuid
-                    for owner in map(_owner, getattr(wrapper, name))
+                    for owner in map(npiv.owner_of, getattr(wrapper, name))
                     if owner is not None and owner not in known
                 }
                 if gone:
@@ -128,7 +126,7 @@ class Scrub:
     ) -> None:
         def change(wrapper: typing.Any) -> bool:
             mappings = getattr(wrapper, name)
-            stale = [mapping for mapping in mappings if _owner(mapping) in gone]
+            stale = [mapping for mapping in mappings if npiv.owner_of(mapping) in gone]
             for mapping in stale:
                 mappings.remove(mapping)
             return bool(stale)
@@ -154,12 +152,6 @@ class Scrub:
                         continue
                     finally:
                         self._writers.forget(uuid)
-
-
-def _owner(mapping: typing.Any) -> int | None:
-    """The number of the partition that a mapping is for."""
-    adapter = mapping.server_adapter
-    return int(adapter.lpar_id) if adapter is not None and adapter.lpar_id else None
 
 
 def _server(trunk: typing.Any) -> str:

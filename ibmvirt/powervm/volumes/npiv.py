@@ -21,6 +21,7 @@ fabric, and all its later volumes come through the same ones; they go with it.
 from __future__ import annotations
 
 import collections
+import collections.abc
 import logging
 import typing
 
@@ -35,6 +36,8 @@ from ibmvirt.powervm.volumes import base, fabrics, wwpns
 LOG = logging.getLogger(__name__)
 
 GROUP = const.XAG.VIO_FMAP
+# The platform's number for "any partition".
+ANY = 65535
 # Of a host's name in the connector, which goes on with the server's.
 _HOST_MAX = 20
 
@@ -43,6 +46,7 @@ class Npiv(base.VolumeKind):
     """Adapters of partitions; the WWPNs are kept by Nova.
 
     :param networks: the fabrics that new servers get adapters on.
+    :param partitions: reads the numbers of all partitions that there are.
     :param count: adapters of a server on each fabric.
     :param host: the name of this host in Nova.
     """
@@ -56,6 +60,7 @@ class Npiv(base.VolumeKind):
         writers: writer.Writers,
         runner: jobs.Jobs,
         networks: tuple[fabrics.Fabric, ...],
+        partitions: collections.abc.Callable[[], set[int]],
         *,
         count: int,
         host: str,
@@ -65,6 +70,7 @@ class Npiv(base.VolumeKind):
         self._writers = writers
         self._jobs = runner
         self._fabrics = networks
+        self._partitions = partitions
         self._count = count
         self._host = host
 
@@ -241,19 +247,33 @@ class Npiv(base.VolumeKind):
         return found
 
     def leave(self, guest: plan.GuestRef) -> None:
-        self._remove(guest.record, guest.name)
+        pairs = {adapter.pair for adapter in wwpns.adapters(guest.record)}
+        if pairs:
+            self._remove(lambda mapping: _pair(mapping) in pairs, guest.name)
 
     def release(self, server: plan.Server) -> None:
-        self._remove(server.system_metadata, server.name)
-
-    def _remove(self, record: plan.Values, name: str) -> None:
-        """Remove the mappings of these WWPNs; no call for a server without."""
-        pairs = {adapter.pair for adapter in wwpns.adapters(record)}
+        """With its partition a mapping has lost its WWPNs: known is its owner."""
+        pairs = {adapter.pair for adapter in wwpns.adapters(server.system_metadata)}
         if not pairs:
             return
+        there = self._partitions()
+        there.update(vios.id for vios in self._topology.vioses())
+
+        def stale(mapping: typing.Any) -> bool:
+            owner = owner_of(mapping)
+            return _pair(mapping) in pairs or (
+                owner is not None and owner != ANY and owner not in there
+            )
+
+        self._remove(stale, server.name)
+
+    def _remove(
+        self, choose: collections.abc.Callable[[typing.Any], bool], name: str
+    ) -> None:
+        """Remove mappings of all VIOSes."""
 
         def remove(wrapper: typing.Any) -> bool:
-            gone = [m for m in wrapper.vfc_mappings if _pair(m) in pairs]
+            gone = [mapping for mapping in wrapper.vfc_mappings if choose(mapping)]
             for mapping in gone:
                 wrapper.vfc_mappings.remove(mapping)
             return bool(gone)
@@ -268,6 +288,12 @@ class Npiv(base.VolumeKind):
     def udid(self, guest: plan.GuestRef, volume: plan.Volume) -> str | None:
         """No VIOS knows the volume."""
         return None
+
+
+def owner_of(mapping: typing.Any) -> int | None:
+    """The number of the partition that a mapping is for."""
+    adapter = mapping.server_adapter
+    return int(adapter.lpar_id) if adapter is not None and adapter.lpar_id else None
 
 
 def _pair(mapping: typing.Any) -> frozenset[str]:
