@@ -18,17 +18,19 @@ import builtins
 import collections.abc
 import logging
 import threading
+import typing
 
 from nova.compute import power_state
 
 from ibmvirt.common import capability, clock, context, exceptions, plan
 from ibmvirt.zvm import cluster, identity, layout, parts, paused, releases, userids
-from ibmvirt.zvm.client import connector, errors
+from ibmvirt.zvm.client import adapters, connector, errors
 
 LOG = logging.getLogger(__name__)
 
 # Seconds that a list of guests serves all who ask meanwhile.
-_LIST_AGE = 5.0
+# A sync of many servers' power states takes that long, with one list.
+_LIST_AGE = 30.0
 _INTERVAL = 10
 
 
@@ -62,6 +64,11 @@ class GuestList:
                 self._fetch()
             return name in self._names
 
+    def has_now(self, name: str) -> bool:
+        with self._lock:
+            self._fetch()
+            return name in self._names
+
     def _fetch(self) -> None:
         self._names = self._calls.guests()
         self._at = clock.now()
@@ -93,6 +100,7 @@ class Guests(capability.Guests):
     ) -> None:
         self._parts = made_of
         self._calls = calls
+        self._adapters = adapters.Adapters(calls)
         self._names = names
         self._pauses = pauses
         self._userids = userids
@@ -179,6 +187,12 @@ class Guests(capability.Guests):
 
     def state(self, guest: plan.GuestRef, *, use_cache: bool) -> plan.GuestState:
         text = self._calls.power_state(guest.id)
+        if text != "on" and not use_cache and not self._names.has_now(guest.id):
+            # CP says the same of a user that is off and of one that is not there.
+            raise exceptions.GuestNotFound(
+                f"read the power state of the guest {guest.id}",
+                "the Connector has no such guest",
+            )
         if text != "on":
             return plan.GuestState(power_state.SHUTDOWN, guest.id)
         if self._pauses.is_paused(guest.id):
@@ -224,13 +238,22 @@ class Guests(capability.Guests):
         self._pauses.clear(guest.id)
 
     def diagnostics(self, guest: plan.GuestRef) -> plan.Values:
+        """What z/VM counts; of a guest that is off, only its definition."""
+        entry = self._calls.directory_entry(guest.id) or []
+        disks = sum(line.startswith("MDISK ") for line in entry)
+        values: dict[str, typing.Any] = {"num_disks": disks}
+        if self._calls.power_state(guest.id) != "on":
+            return values
         found = self._calls.info(guest.id)
-        return {
-            "hypervisor_os": found.get("os_distro"),
-            "num_cpus": int(found.get("num_cpu") or 0),
-            "memory_max": int(found.get("max_mem_kb") or 0) // 1024,
-            "memory_used": int(found.get("mem_kb") or 0) // 1024,
-        }
+        values.update(
+            hypervisor_os=found.get("os_distro") or None,
+            num_cpus=int(found["num_cpu"]),
+            cpu_time_us=int(found["cpu_time_us"]),
+            memory_max=int(found["max_mem_kb"]) // 1024,
+            memory_used=int(found["mem_kb"]) // 1024,
+            nics=self._adapters.macs(guest.id),
+        )
+        return values
 
 
 def _reference(server: plan.Server, user: str) -> plan.GuestRef:

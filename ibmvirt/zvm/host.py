@@ -20,22 +20,31 @@ import pathlib
 import threading
 import typing
 
+import os_traits
 from nova.objects import fields
 
-from ibmvirt.common import capability, exceptions, periodic, plan
+from ibmvirt.common import capability, clock, exceptions, periodic, plan
 from ibmvirt.zvm import pools, watch
 from ibmvirt.zvm.client import connector
 
 LOG = logging.getLogger(__name__)
 
+_CPU_PREFIX = "CUSTOM_HW_CPU_S390X_"
+_VERSION_PREFIX = "CUSTOM_ZVM_VERSION_"
+# Nova asks several times in one period, one after the other.
+_INFO_AGE = 20.0
+
 
 class Host(capability.Host):
     """The member whose Connector we use.
 
+    :param own_ip: of this service.
     :param on_start: run when the service starts, before anything is asked.
     :param when_reached: run once, as soon as the Connector answers.
     :param background: runs from start to stop.
     """
+
+    trait_prefixes = ("CUSTOM_IBMVIRT_", _CPU_PREFIX, _VERSION_PREFIX)
 
     def __init__(
         self,
@@ -62,6 +71,9 @@ class Host(capability.Host):
         self._lock = threading.Lock()
         self._name = ""
         self._checked = False
+        self._asking = threading.Lock()
+        self._known: dict[str, typing.Any] = {}
+        self._at = float("-inf")
 
     def watch(self, told: capability.Told) -> None:
         self._looks.tell(told)
@@ -84,7 +96,7 @@ class Host(capability.Host):
         if not self._looks.look() or self._checked:
             return
         try:
-            info = self._calls.host_info()
+            info = self._info()
         except exceptions.HypervisorError as error:
             LOG.error("%s", error)
             return
@@ -113,11 +125,19 @@ class Host(capability.Host):
         if not self._name and self._name_file.exists():
             self._name = self._name_file.read_text().strip()
         if not self._name:
-            self._keep_name(str(self._calls.host_info()["hypervisor_hostname"]))
+            self._keep_name(str(self._info()["hypervisor_hostname"]))
         return self._name
 
+    def _info(self) -> dict[str, typing.Any]:
+        """What the Connector says of the host, asked once a period."""
+        with self._asking:
+            if clock.now() - self._at > _INFO_AGE:
+                self._known = self._calls.host_info()
+                self._at = clock.now()
+            return self._known
+
     def resources(self) -> plan.HostResources:
-        info = self._calls.host_info()
+        info = self._info()
         self._keep_name(str(info["hypervisor_hostname"]))
         self._pools.learn()
         own = int(info["disk_total"]), int(info["disk_used"])
@@ -135,14 +155,28 @@ class Host(capability.Host):
             disk_gb_used=disk_used,
             architecture=fields.Architecture.S390X,
             cpu_info=dict(info["cpu_info"]),
-            supported=((fields.Architecture.S390X, fields.HVType.ZVM, "hvm"),),
-            traits=frozenset({"CUSTOM_IBMVIRT_ZVM"}),
+            supported=(
+                (fields.Architecture.S390X, fields.HVType.ZVM, fields.VMMode.HVM),
+            ),
+            traits=_traits(info),
             stats={"uptime": info["ipl_time"]},
         )
 
     def uptime(self) -> str:
-        found: typing.Any = self._calls.host_info()["ipl_time"]
-        return str(found)
+        """When z/VM was loaded: "IPL at 01/09/26 11:00:00 EST"."""
+        return str(self._info()["ipl_time"])
 
     def ip_address(self) -> str:
         return self._own_ip
+
+
+def _traits(info: dict[str, typing.Any]) -> frozenset[str]:
+    """os-traits has no names for IBM Z: CUSTOM_HW_CPU_S390X_3931 is the machine's
+    type, CUSTOM_ZVM_VERSION_7_3 the version and release."""
+    found = {"CUSTOM_IBMVIRT_ZVM"}
+    model = os_traits.normalize_name(str(info["cpu_info"].get("cec_model") or ""))
+    if model != os_traits.normalize_name(""):
+        found.add(_CPU_PREFIX + model.removeprefix("CUSTOM_"))
+    version, release = divmod(int(info["hypervisor_version"]) // 10, 10)
+    found.add(f"{_VERSION_PREFIX}{version}_{release}")
+    return frozenset(found)

@@ -74,6 +74,13 @@ class Adapters:
         )
         return {nic["port"]: nic for nic in found if nic.get("port")}
 
+    def macs(self, user: str) -> list[str]:
+        """Addresses of a running guest's adapters, as z/VM gave them."""
+        found = self._calls.call(
+            f"read the adapters of the guest {user}", "guest_get_adapters_info", user
+        )
+        return [adapter["mac_address"] for adapter in found["adapters"]]
+
     def couple(
         self, user: str, vdev: str, vswitch: str, vlan: int | None, *, active: bool
     ) -> None:
