@@ -25,7 +25,7 @@ import typing
 
 from nova.compute import power_state
 
-from ibmvirt.common import capability, context, exceptions, plan
+from ibmvirt.common import capability, clock, context, exceptions, plan
 from ibmvirt.zvm import files, guests, identity, releases
 from ibmvirt.zvm.client import connector, errors
 
@@ -33,6 +33,11 @@ LOG = logging.getLogger(__name__)
 
 # Images of this name are ours and last as long as a snapshot is taken.
 PREFIX = "ibmvirt-capture-"
+# How long a Connector that went away during a capture is waited for (s): the
+# guest that it shut down is to be started again.
+_PATIENCE = 600.0
+_FIRST_PAUSE = 2.0
+_LAST_PAUSE = 30.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,15 +129,11 @@ class Snapshots(capability.Snapshots):
         It is no error: the snapshot is whole, or has failed already.
         """
         try:
-            self._delete(left)
-        except errors.ConnectorError as first:
-            LOG.warning("%s It is tried once more.", first)
-            try:
-                self._delete(left)
-            except errors.ConnectorError as error:
-                LOG.error("%s It is removed later.", error)
-                with self._lock:
-                    self._left[guest.id] = left
+            _persist(lambda: self._delete(left))
+        except errors.ConnectorError as error:
+            LOG.error("%s It is removed later.", error)
+            with self._lock:
+                self._left[guest.id] = left
 
     def _delete(self, left: _Left) -> None:
         if left.os_version:
@@ -167,13 +168,9 @@ class Snapshots(capability.Snapshots):
             return
         # Defect: where a capture fails after the shutdown, the Connector
         # leaves the guest off. Starting one that is on does nothing.
-        try:
-            self._power.power_on(guest)
-        except errors.ConnectorError as error:
-            LOG.warning("%s It is tried once more.", error)
-            self._power.power_on(guest)
+        _persist(lambda: self._power.power_on(guest))
         if was == power_state.PAUSED:
-            self._pauses.pause(guest)
+            _persist(lambda: self._pauses.pause(guest))
 
     def sweep(self, names: collections.abc.Iterable[str]) -> None:
         """Delete captured images that a killed service has left.
@@ -186,6 +183,29 @@ class Snapshots(capability.Snapshots):
             if name.startswith(PREFIX) and not busy:
                 LOG.info("Removing %s, left by a snapshot that was not ended", name)
                 self._calls.delete_image(name)
+
+
+def _persist(action: collections.abc.Callable[[], None]) -> None:
+    """Do what must be done: once more after an error, for long if it is away.
+
+    :raises ConnectorError: in spite of that; the last one.
+    """
+    end, pause = clock.now() + _PATIENCE, _FIRST_PAUSE
+    again = True
+    while True:
+        try:
+            return action()
+        except (errors.ConnectorUnreachable, errors.ConnectorAnswerLost) as error:
+            if clock.now() + pause > end:
+                raise
+            LOG.warning("%s It is tried again in %.0f s.", error, pause)
+            clock.sleep(pause)
+            pause = min(2 * pause, _LAST_PAUSE)
+        except errors.ConnectorError as error:
+            if not again:
+                raise
+            LOG.warning("%s It is tried once more.", error)
+            again = False
 
 
 @contextlib.contextmanager

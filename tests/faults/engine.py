@@ -130,8 +130,7 @@ class Sweep:
         name = f"{call['key']} #{call['occurrence']}"
         with self._started(operation) as (driven, subject, memento):
             rule = self.simulator.rule(**effect.rule(call, memento))
-            error, hung = limited(lambda: operation.run(driven, subject))
-            struck = self._struck(rule)
+            error, hung, struck = self._strike(operation, driven, subject, rule)
             self.simulator.delete_rule()
             if hung:
                 outcome, text = "hung", f"no end after {PATIENCE:.0f} s"
@@ -144,6 +143,11 @@ class Sweep:
             if not struck and outcome in GOOD:
                 outcome, text = "succeeded", "the call was not made"
         return Cell(operation.name, effect.name, name, outcome, text)
+
+    def _strike(self, operation, driven, subject, rule):
+        """Run it into the fault: (error or None, whether it hangs, was struck)."""
+        error, hung = limited(lambda: operation.run(driven, subject))
+        return error, hung, self._struck(rule)
 
     def _struck(self, number):
         return any(r["id"] == number and r["hits"] for r in self.simulator.rules())
@@ -172,6 +176,38 @@ class Sweep:
 
     def _started(self, operation):
         return _Started(self, operation)
+
+
+class KillSweep(Sweep):
+    """Kills the platform's service at a call that is held, and starts it again.
+
+    :param restart: does so; requests that it had are lost.
+    """
+
+    def __init__(self, simulator, running, restart):
+        super().__init__(simulator, running)
+        self.restart = restart
+
+    def _strike(self, operation, driven, subject, rule):
+        outcome = []
+        thread = threading.Thread(
+            target=lambda: outcome.append(
+                limited(lambda: operation.run(driven, subject))
+            ),
+            daemon=True,
+        )
+        thread.start()
+        while thread.is_alive() and not self._parked(rule):
+            thread.join(0.02)
+        struck = thread.is_alive()
+        if struck:
+            self.restart()
+            self.simulator.delete_rule()
+        thread.join()
+        return (*outcome[0], struck)
+
+    def _parked(self, number):
+        return any(r["id"] == number and r["parked"] for r in self.simulator.rules())
 
 
 class _Started:

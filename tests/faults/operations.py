@@ -208,12 +208,12 @@ _MORE = [
 _REFUSED = ("smcli Name_List_Remove", "vmcp query")
 # It does not purge its own reader after a punch that failed, and does not
 # unlock a directory entry whose lock was reported as failed.
-_FAILED = (*_REFUSED, "vmur punch", "smcli Image_Lock_DM")
+BENEATH = (*_REFUSED, "vmur punch", "smcli Image_Lock_DM")
 _COMMANDS = [
     engine.Effect(
         "command refused before", "before", _REFUSE, "command", beneath=_REFUSED
     ),
-    engine.Effect("command failed after", "after", _REFUSE, "command", beneath=_FAILED),
+    engine.Effect("command failed after", "after", _REFUSE, "command", beneath=BENEATH),
 ]
 _POWERVM_ONLY = [
     engine.Effect("token expired", "before", (("kind", "expire_token"),)),

@@ -69,7 +69,9 @@ def operations(view, destroy):
         driven.spawn(subject)
 
     builds = [
-        engine.Operation(f"spawn, {name}", _shaped(*shape), spawn, destroy, view)
+        engine.Operation(
+            f"spawn, {name}", _shaped(*shape), spawn, destroy, view, quick=False
+        )
         for name, shape in SHAPES.items()
     ]
     captures = [
@@ -78,5 +80,7 @@ def operations(view, destroy):
         )
         for state in ("running", "off", "paused")
     ]
-    new = engine.Operation("spawn, new image", _new_image, spawn, destroy, view)
+    new = engine.Operation(
+        "spawn, new image", _new_image, spawn, destroy, view, quick=False
+    )
     return [*builds, new, *captures]

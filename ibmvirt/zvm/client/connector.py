@@ -152,9 +152,17 @@ class Connector:
             )
         except errors.AlreadyExists:
             return
-        except errors.ConnectorAnswerLost:
-            if self.image(name) is None:
-                raise
+        except errors.ConnectorAnswerLost as lost:
+            self._need_image(name, lost)
+
+    def _need_image(self, name: str, lost: errors.ConnectorAnswerLost) -> None:
+        """:raises ConnectorAnswerLost: ``lost``: the image is not there."""
+        try:
+            if self.image(name) is not None:
+                return
+        except errors.ConnectorError as error:
+            raise lost from error
+        raise lost
 
     def export_image(
         self, name: str, url: str, remote_host: str | None = None
@@ -179,9 +187,8 @@ class Connector:
         for again in (True, False):
             try:
                 self.call(what, "guest_capture", user, image)
-            except errors.ConnectorAnswerLost:
-                if self.image(image) is None:
-                    raise
+            except errors.ConnectorAnswerLost as lost:
+                self._need_image(image, lost)
             except errors.ConnectorError as error:
                 # Defect: a Connector that ends during a capture leaves the
                 # file, which the next capture of that name trips over. That
