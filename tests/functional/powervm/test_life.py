@@ -64,6 +64,20 @@ def test_spawn_builds_what_was_planned(driven):
     assert driven.simulator.disk(media[0]) == b"drive" * 1000
 
 
+def test_a_boot_unit_has_the_size_of_the_flavor_and_the_images_at_least(driven):
+    spawn = driven.plan()
+    sizes = {}
+    for number, mib in ((1, 0), (2, 1024), (3, 5 * 1024)):
+        disk = plan.DiskSpec("root", 0, mib, image=spawn.image)
+        server = driven.plan(number).server
+        key = driven.backend.disks.prepare_image(spawn.image, driven.source)
+        (made,) = driven.backend.disks.create(server, (disk,), key)
+        unit = driven.backend.disks.configured._units.named(made.name)
+        sizes[mib] = unit.capacity
+        assert driven.simulator.disk(made.name) == powervm.IMAGE_BYTES
+    assert sizes == {0: 1.0, 1024: 1.0, 5 * 1024: 5.0}
+
+
 def test_destroy_leaves_nothing_and_may_be_repeated(driven):
     spawn = driven.plan()
     driven.spawn(spawn)

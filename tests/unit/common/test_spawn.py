@@ -82,6 +82,53 @@ def test_it_boots_from_a_volume_without_an_image(spawn, world):
     assert not world.images
 
 
+def test_an_image_that_went_meanwhile_is_prepared_again(spawn, world, driver):
+    disks, create = driver.backend.disks, type(driver.backend.disks).create
+    gone = [True]
+
+    def create_once_without(server, wanted, key):
+        if gone.pop() if gone else False:
+            world.images.clear()
+            raise exceptions.ImageGone("create the disks", "the image is gone")
+        return create(disks, server, wanted, key)
+
+    disks.create = create_once_without
+    server = spawn()
+    assert world.guests[server.uuid].state == power_state.RUNNING
+    assert world.images[nova_objects.IMAGE_ID] == nova_objects.CONTENT
+
+
+def test_an_image_that_goes_again_and_again_is_an_error(spawn, world, driver):
+    def create(*_args):
+        raise exceptions.ImageGone("create the disks", "the image is gone")
+
+    driver.backend.disks.create = create
+    with pytest.raises(exceptions.ImageGone):
+        spawn()
+    assert not world.guests
+
+
+def test_an_image_larger_than_the_flavors_disk_is_refused_before_anything(spawn, world):
+    size = (1 << 30) + 1
+    with pytest.raises(nova.BuildAbortException, match=f"{size} bytes, the flavor's"):
+        spawn(image=nova_objects.image_meta(size=size))
+    assert world.calls == []
+
+
+def test_disks_and_drives_that_cannot_be_are_refused_before_anything(
+    spawn, world, driver
+):
+    def refuse(*_args):
+        raise exceptions.InvalidRequest("make the disks", "no room for them")
+
+    for part, config_drive in ((driver.backend.disks, ""), (driver.backend.media, "1")):
+        part.check = refuse
+        with pytest.raises(nova.BuildAbortException, match="no room for them"):
+            spawn(nova_objects.instance(config_drive=config_drive))
+        assert world.calls == []
+        del part.check
+
+
 def test_the_config_drive_holds_what_nova_gives(spawn, world):
     server = spawn(
         nova_objects.instance(config_drive="True", user_data="I2Nsb3VkLWNvbmZpZwo="),
