@@ -18,10 +18,10 @@ from __future__ import annotations
 import collections.abc
 import contextlib
 import glob
+import io
 import logging
 import os
 import pathlib
-import typing
 
 from nova.privsep import path as privileged
 
@@ -90,7 +90,7 @@ class LocalTools:
         for file in bus.glob("host*/scsi_host/host*/scan"):
             _write(file, "- - -")
 
-    def open(self, device: pathlib.Path, what: str) -> typing.BinaryIO:
+    def open(self, device: pathlib.Path, what: str) -> io.FileIO:
         """Open a disk for reading.
 
         :raises HypervisorError: that is not allowed, or it is gone.
@@ -124,7 +124,7 @@ def _locally(what: str) -> collections.abc.Iterator[None]:
         ) from error
 
 
-def _open_as_owner(device: pathlib.Path) -> typing.BinaryIO:
+def _open_as_owner(device: pathlib.Path) -> io.FileIO:
     """Own a disk for the moment of opening it: what is open stays open."""
     owner = device.stat().st_uid
     privileged.chown(str(device), uid=os.getuid())

@@ -224,12 +224,20 @@ class Snapshots(capability.Snapshots):
             )
             return True
 
-        slot: int = self._writers.of(vios.uuid, vios.name, storage.GROUP).apply(
-            add,
-            f"map the disk {disk.name} of {server.name} to the management partition",
-            lambda wrapper: mapped(wrapper).client_adapter.lpar_slot_num,
+        what = f"map the disk {disk.name} of {server.name} to the management partition"
+
+        def slot(wrapper: typing.Any) -> int:
+            made = mapped(wrapper)
+            if made is None or made.client_adapter is None:
+                raise exceptions.HypervisorError(
+                    what, f"{vios.name} took it and does not show it"
+                )
+            return int(made.client_adapter.lpar_slot_num)
+
+        found: int = self._writers.of(vios.uuid, vios.name, storage.GROUP).apply(
+            add, what, slot
         )
-        return slot
+        return found
 
     def _unmap(
         self, server: plan.Server, disk: plan.DiskRef, vios: topology.Vios
@@ -266,7 +274,7 @@ class Snapshots(capability.Snapshots):
 class _Checked(io.RawIOBase):
     """A disk that is read; it looks now and then whether to stop."""
 
-    def __init__(self, raw: typing.BinaryIO) -> None:
+    def __init__(self, raw: io.FileIO) -> None:
         super().__init__()
         self._raw = raw
 
@@ -275,4 +283,4 @@ class _Checked(io.RawIOBase):
 
     def readinto(self, buffer: typing.Any) -> int:
         context.check()
-        return self._raw.readinto(buffer)  # type: ignore[attr-defined, no-any-return]
+        return self._raw.readinto(buffer)

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
 import urllib.parse
 
 import pytest
@@ -76,6 +77,20 @@ def test_a_boot_unit_has_the_size_of_the_flavor_and_the_images_at_least(driven):
         sizes[mib] = unit.capacity
         assert driven.simulator.disk(made.name) == powervm.IMAGE_BYTES
     assert sizes == {0: 1.0, 1024: 1.0, 5 * 1024: 5.0}
+
+
+def test_a_vios_outside_of_the_cluster_maps_no_unit(driven):
+    places = driven.backend.disks.configured._topology
+    tier = places.tier()
+    vioses = {vios.name: vios.uuid for vios in places.active_vioses()}
+    assert tier.nodes == set(vioses.values())
+    places._known["tier"] = dataclasses.replace(
+        tier, nodes=frozenset((vioses["vios2"],))
+    )
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    storage = driven.simulator.guest(spawn.server.name)["storage"]
+    assert [s["vios"] for s in storage if s["kind"] == "LogicalUnit"] == ["vios2"]
 
 
 def test_destroy_leaves_nothing_and_may_be_repeated(driven):
