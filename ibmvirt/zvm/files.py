@@ -39,7 +39,6 @@ from ibmvirt.common import context, exceptions
 
 LOG = logging.getLogger(__name__)
 
-_CHUNK = 1 << 20
 # The guest takes the drive only under this name, which the Connector gives
 # the reader's file after the path.
 DRIVE = "cfgdrive.iso"
@@ -127,11 +126,11 @@ class Transport(abc.ABC):
 
     @contextlib.contextmanager
     def sent(
-        self, name: str, stream: typing.BinaryIO
+        self, name: str, chunks: collections.abc.Iterable[bytes]
     ) -> collections.abc.Iterator[Sent]:
-        """A file with a stream's bytes while the block runs."""
+        """A file with these bytes while the block runs."""
         with self._file("images", name) as path:
-            md5 = self._write(path, iter(lambda: stream.read(_CHUNK), b""))
+            md5 = self._write(path, chunks)
             yield Sent(path, md5)
 
     @contextlib.contextmanager

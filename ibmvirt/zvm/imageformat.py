@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import zlib
 
 # How much of an image is needed to look at it.
 FIRST_BYTES = 1024
@@ -37,6 +38,10 @@ _HEADER = re.compile(
     rb"(?P<second> HLen: \d{4} GZIP: (?P<gzip>\d))?"
 )
 _GZIP = b"\x1f\x8b"
+# For zlib: with gzip's own header and checksum.
+_GZIP_FORMAT = 31
+# Bytes that are unpacked at a time.
+_UNPACKED = 1 << 20
 
 
 _MIB = 1 << 20
@@ -73,18 +78,72 @@ def parse(first: bytes) -> Disk:
 
     :raises ValueError: the image is in no format that can be deployed.
     """
-    match = _HEADER.match(first)
-    if match is None or match.end("unit") != _SIZE_END:
-        raise ValueError("it does not begin with the header of a captured disk")
+    match = _match(first)
     if match["kind"] != (b"CKD" if match["unit"] == b"CYL" else b"FBA"):
         raise ValueError("its header gives a CKD disk in blocks, or FBA in cylinders")
     units = int(match["size"])
     if units <= 0:
         raise ValueError("its header gives no size")
-    start = _BLOCK if match["second"] else _SIZE_END
-    if match["gzip"] != b"0" and first[start:][:2] != _GZIP:
+    if match["gzip"] != b"0" and first[_start(match) :][:2] != _GZIP:
         raise ValueError("its header says that gzip data follows, and none does")
     return Disk(_TYPES[match["unit"]], units)
+
+
+def _match(first: bytes) -> re.Match[bytes]:
+    match = _HEADER.match(first)
+    if match is None or match.end("unit") != _SIZE_END:
+        raise ValueError("it does not begin with the header of a captured disk")
+    return match
+
+
+def _start(match: re.Match[bytes]) -> int:
+    """Where the disk begins in the file."""
+    return _BLOCK if match["second"] else _SIZE_END
+
+
+class Whole:
+    """Tells of an image's bytes, as they pass, whether the disk is whole.
+
+    gzip's own checksum says so; what is unpacked is thrown away in small parts.
+    A disk that is not packed has no such sign.
+    """
+
+    def __init__(self) -> None:
+        self._first: bytes | None = b""
+        self._packed: zlib._Decompress | None = None
+
+    def feed(self, chunk: bytes) -> None:
+        """:raises ValueError: the packed disk is broken."""
+        if self._first is None:
+            self._unpack(chunk)
+        else:
+            self._first += chunk
+            if len(self._first) >= _BLOCK:
+                self._begin(self._first)
+
+    def _begin(self, first: bytes) -> None:
+        self._first = None
+        match = _match(first)
+        if match["gzip"] != b"0":
+            self._packed = zlib.decompressobj(wbits=_GZIP_FORMAT)
+        self._unpack(first[_start(match) :])
+
+    def _unpack(self, chunk: bytes) -> None:
+        if self._packed is None:
+            return
+        try:
+            while chunk and not self._packed.eof:
+                self._packed.decompress(chunk, _UNPACKED)
+                chunk = self._packed.unconsumed_tail
+        except zlib.error as error:
+            raise ValueError(f"its packed disk is broken ({error})") from error
+
+    def finish(self) -> None:
+        """:raises ValueError: the packed disk was cut off."""
+        if self._first is not None:
+            self._begin(self._first)
+        if self._packed is not None and not self._packed.eof:
+            raise ValueError("its packed disk was cut off")
 
 
 def of_record(units: str) -> Disk:

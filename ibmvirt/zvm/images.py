@@ -35,6 +35,7 @@ LOG = logging.getLogger(__name__)
 DISK = "zvm_disk"
 # How long to wait for another build's import before the look whether to stop.
 _LOOK = 1.0
+_CHUNK = 1 << 20
 
 
 @dataclasses.dataclass
@@ -106,12 +107,7 @@ class Images:
                 if disk is None or entry.stale:
                     disk = imageformat.parse(_first(source))
             except ValueError as error:
-                raise exceptions.InvalidRequest(
-                    f"use {image.described}",
-                    str(error),
-                    "make it as the docs say under Images: by a snapshot, or "
-                    "from a guest captured by the Cloud Connector",
-                ) from error
+                raise _refused(image, error) from error
         return dataclasses.replace(image, size=disk.least_mib << 20, extra={DISK: disk})
 
     def prepare(self, image: plan.Image, source: capability.ImageSource) -> bool:
@@ -129,7 +125,7 @@ class Images:
                 entry.disk, entry.stale = None, False
             with (
                 source.open() as stream,
-                self._transport.sent(image.id, stream) as sent,
+                self._transport.sent(image.id, _whole(stream, image)) as sent,
             ):
                 self._calls.import_image(
                     image.id,
@@ -196,6 +192,32 @@ def _differs(
     """Whether the Connector's bytes are not Glance's; both tell the MD5."""
     theirs = str(record.get("md5sum") or "")
     return bool(theirs and image.checksum and theirs != image.checksum)
+
+
+def _refused(image: plan.Image, error: ValueError) -> exceptions.InvalidRequest:
+    return exceptions.InvalidRequest(
+        f"use {image.described}",
+        str(error),
+        "make it as the docs say under z/VM, Making an image: by a snapshot, or "
+        "from a guest that the Cloud Connector captured",
+    )
+
+
+def _whole(
+    stream: typing.BinaryIO, image: plan.Image
+) -> collections.abc.Iterator[bytes]:
+    """The bytes of an image.
+
+    :raises InvalidRequest: at their end at the latest: the disk is not whole.
+    """
+    check = imageformat.Whole()
+    try:
+        while chunk := stream.read(_CHUNK):
+            check.feed(chunk)
+            yield chunk
+        check.finish()
+    except ValueError as error:
+        raise _refused(image, error) from error
 
 
 def _first(source: capability.ImageSource) -> bytes:

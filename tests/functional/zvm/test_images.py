@@ -104,12 +104,20 @@ def test_an_image_of_the_other_disk_type_is_refused_before_anything_is_made(driv
     assert changing(driven) == []
 
 
-def test_an_image_that_was_cut_off_leaves_nothing(driven):
-    """Its header is whole; that the rest is not shows when it is deployed."""
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [
+        (lambda content: content[:-100], "cut off"),
+        (lambda content: content[:-8] + bytes(8), "broken"),
+    ],
+)
+def test_an_image_that_is_not_whole_is_not_imported(driven, change, shown):
+    """Its header is; that the rest is not shows while it is read."""
     driven.simulator.mark()
-    driven.source.content = driven.source.content[:-100]
-    with pytest.raises(errors.ConnectorError, match=driven.image_id):
+    driven.source.content = change(driven.source.content)
+    with pytest.raises(exceptions.InvalidRequest, match=shown):
         driven.spawn(driven.plan())
+    assert driven.image_id not in known(driven)
     assert driven.simulator.compare() == []
     assert driven.left() == []
 

@@ -83,6 +83,49 @@ def test_what_cannot_be_deployed_is_refused(first, shown):
         imageformat.parse(first)
 
 
+def checked(content, size):
+    """Bytes as they pass in parts of a size: what is told of them."""
+    check = imageformat.Whole()
+    for start in range(0, len(content), size):
+        check.feed(content[start : start + size])
+    check.finish()
+
+
+@pytest.mark.parametrize("size", [1, 500, 512, 513, 100_000])
+@pytest.mark.parametrize(
+    "content",
+    [
+        header() + PACKED,
+        header() + gzip.compress(bytes(5_000_000)),
+        header(rest="")[:36] + PACKED,
+        header(rest=" HLen: 0055 GZIP: 0") + b"a disk that is not packed",
+        # What follows the packed disk does not matter.
+        header() + PACKED + bytes(1000),
+    ],
+)
+def test_a_disk_that_is_whole(content, size):
+    checked(content, size)
+
+
+@pytest.mark.parametrize("size", [1, 512, 100_000])
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        (header() + PACKED[:-1], "cut off"),
+        (header() + PACKED[:-20], "cut off"),
+        (header(), "cut off"),
+        (header(rest="")[:36] + PACKED[:-4], "cut off"),
+        (header() + PACKED[:20] + b"x" + PACKED[21:], "broken"),
+        (header() + PACKED[:-8] + bytes(8), "broken"),
+        (b"", "does not begin"),
+        (b"x" * 600, "does not begin"),
+    ],
+)
+def test_a_disk_that_is_not_whole(content, shown, size):
+    with pytest.raises(ValueError, match=shown):
+        checked(content, size)
+
+
 def test_a_record_of_the_connector():
     assert imageformat.of_record("3338:CYL") == ECKD
     assert str(ECKD) == "3338 cylinders (ECKD, 2.29 GiB)"
