@@ -27,7 +27,6 @@ import typing
 
 from ibmvirt.simulators.core import calls
 from ibmvirt.simulators.zvm import model, wire
-from ibmvirt.simulators.zvm.codes import Refusal
 from ibmvirt.simulators.zvm.commands import base
 
 LOG = logging.getLogger(__name__)
@@ -123,15 +122,7 @@ class Daemon:
                 call.committed()
             call.after()
         except calls.Refused as refused:
-            effect = refused.effect
-            result = base.failure(
-                Refusal(
-                    int(effect.get("overall", 8)),
-                    int(effect.get("rc", 99)),
-                    int(effect.get("rs", 99)),
-                    str(effect.get("message", "a fault")),
-                )
-            )
+            result = base.struck(name, refused.effect)
         except calls.Broken as broken:
             call.answered(0, 0, broken.how)
             raise

@@ -50,6 +50,7 @@ class ZVMSimulator(handle.Simulator):
         """End a member's Connector as a crash does; restart it by the next."""
         self.admin("POST", f"members/{member}/kill", {})
 
-    def restart_connector(self, member: str = "ZVMSIM1") -> None:
-        """Kill a member's Connector and start it again."""
-        self.admin("POST", f"members/{member}/restart", {})
+    def restart_connector(self, member: str | None = None) -> None:
+        """Kill the Connector of a member, the first one, and start it again."""
+        name = member or self.members[0]["name"]
+        self.admin("POST", f"members/{name}/restart", {})

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -125,6 +126,7 @@ class Machine:
         for one in self.members:
             one.clear()
         self._restarting = threading.Lock()
+        self._stopped = False
         host_name, _, port = options.listen.rpartition(":")
         self._listen = (host_name or "127.0.0.1", int(port))
         self.admin = http.Server(("127.0.0.1", 0), self._control().answer)
@@ -196,6 +198,8 @@ class Machine:
         """End a member's Connector as a crash does, until the next restart."""
         one = self._member(name)
         with self._restarting:
+            if self._stopped:
+                raise KeyError("member that runs")
             one.kill()
             self.daemon.forget(one.name)
         return {"connector_url": one.url}
@@ -206,6 +210,8 @@ class Machine:
         address = one.url.partition("://")[2]
         host, _, port = address.rpartition(":")
         with self._restarting:
+            if self._stopped:
+                raise KeyError("member that runs")
             one.kill()
             self.daemon.forget(one.name)
             one.start(self.state, host, int(port))
@@ -214,13 +220,20 @@ class Machine:
     def _restart_by_rule(self, _effect: calls.Effect, call: calls.Call) -> None:
         """The Connector crashes at this call, which gets no answer."""
         name = str(call.record["system"])
-        threading.Thread(target=self.restart, args=(name, {}), daemon=True).start()
+
+        def restart() -> None:
+            # Meanwhile the simulator may have been told to end.
+            with contextlib.suppress(KeyError):
+                self.restart(name, {})
+
+        threading.Thread(target=restart, daemon=True).start()
         raise calls.Broken("drop")
 
     def stop(self) -> None:
         """End everything; also after a start that failed in the middle."""
         self.instruments.rules.delete()
         with self._restarting:
+            self._stopped = True
             for one in self.members:
                 one.stop()
         self.daemon.stop()

@@ -162,9 +162,7 @@ class Member:
     def _prepare(self) -> None:
         for part in ("bin", "databases", "images", "files", "log"):
             (self.home / part).mkdir(parents=True, exist_ok=True)
-        text = wire.FRONTEND.format(
-            python=sys.executable, path=self._settings.socket, member=self.name
-        )
+        text = wire.frontend(sys.executable, self._settings.socket, self.name)
         for name in (*PROGRAMS, *bends.missing_programs()):
             program = self.home / "bin" / name
             program.write_text(text)

@@ -23,6 +23,7 @@ from __future__ import annotations
 import collections.abc
 import dataclasses
 import importlib
+import typing
 
 from ibmvirt.simulators.zvm import model
 from ibmvirt.simulators.zvm.codes import Refusal, refuse
@@ -236,6 +237,22 @@ def failure(error: Refusal) -> Result:
     """How smcli tells of a refusal: codes, and the text once more."""
     head = f"{error.overall} {error.rc} {error.rs} (details) {error.text}"
     return Result(1, f"{head}\n{error.text}\n")
+
+
+def struck(name: str, effect: dict[str, typing.Any]) -> Result:
+    """How a program tells of what a fault rule refuses."""
+    text = str(effect.get("message", "a fault"))
+    rc, rs = effect.get("rc"), int(effect.get("rs", 99))
+    if name == "smcli":
+        overall = int(effect.get("overall", 8))
+        return failure(Refusal(overall, 99 if rc is None else int(rc), rs, text))
+    status = int(rc) if rc is not None and 1 <= int(rc) <= 255 else 0
+    if name == "iucvclnt":
+        status = status or 8
+        return Result(status, f"{text}\nReturn code {status}, Reason code {rs}.\n")
+    if name in ("unpackdiskimage", "creatediskimage"):
+        text = f"ERROR: {text}"
+    return Result(status or 1, f"{text}\n", f"{name}: {text}\n")
 
 
 def load() -> None:

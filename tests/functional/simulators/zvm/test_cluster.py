@@ -115,3 +115,69 @@ def test_a_bad_action_is_refused_by_name(cluster):
         cluster.world("fcp_path", device="1a00")
     with pytest.raises(handle.SimulatorError, match="not logged on"):
         cluster.world("log_off", user="OSDFLT")
+
+
+def test_a_user_that_is_on_at_another_member(cluster, members):
+    """CP tells the first member's Connector that it is on, and not where."""
+    one, two = members
+    cluster.world("log_on", user="T1", member="ZVMSIM2")
+    assert one.ok("guest_get_power_state", "T1") == "on"
+    # What ends it there does nothing here.
+    one.real.send_request("guest_stop", "T1")
+    assert cluster.guest("T1")["member"] == "ZVMSIM2"
+    two.ok("guest_register", "T1", "os_version=rhel9.4", "1")
+    assert two.ok("guest_get_power_state", "T1") == "on"
+    two.ok("guest_stop", "T1")
+    with pytest.raises(handle.SimulatorError, match="member: must be one of"):
+        cluster.world("log_on", user="T1", member="NOWHERE")
+
+
+def test_a_lost_path_shows_in_the_guest_at_once(cluster, members, connection):
+    one, _two = members
+    one.ok("guest_start", "T1")
+    one.ok("volume_attach", connection)
+    first, second = (device.upper() for device in connection["zvm_fcp"])
+    (volume,) = cluster.guest("T1")["volumes"]
+    assert len(volume["paths"]) == 4
+    cluster.world("fcp_path", device=first, lost=True)
+    (volume,) = cluster.guest("T1")["volumes"]
+    assert volume["fcp"] == [second]
+    cluster.world("fcp_path", device=first, lost=False)
+    one.ok("guest_stop", "T1")
+    assert cluster.guest("T1")["volumes"][0]["paths"] == []
+    one.ok("guest_start", "T1")
+    assert len(cluster.guest("T1")["volumes"][0]["paths"]) == 4
+    one.ok("volume_detach", connection)
+    assert cluster.guest("T1")["volumes"] == []
+
+
+def test_two_volumes_share_the_devices_until_the_last_is_gone(
+    cluster, members, connection
+):
+    one, _two = members
+    one.ok("guest_start", "T1")
+    second = {**connection, "target_lun": "0x0002000000000000"}
+    one.ok("volume_attach", connection)
+    one.ok("volume_attach", second)
+    assert len(cluster.guest("T1")["volumes"]) == 2
+    one.ok("volume_detach", connection)
+    found = cluster.guest("T1")
+    assert [v["lun"] for v in found["volumes"]] == ["0x0002000000000000"]
+    assert len(found["devices"]) == 2
+    one.ok("volume_detach", second)
+    found = cluster.guest("T1")
+    assert (found["volumes"], found["devices"]) == ([], [])
+
+
+def test_a_lun_that_is_not_shown_is_refused_by_its_status(cluster, members, connection):
+    one, _two = members
+    one.ok("guest_start", "T1")
+    for lun, wwpns, shown in (
+        ("0x0099000000000000", WWPNS, "did not show up"),
+        ("0x0001000000000000", ["0x5005076802999999"], "valid target WWPNs"),
+    ):
+        wrong = {**connection, "target_lun": lun, "target_wwpn": wwpns}
+        answer = one.real.send_request("volume_attach", wrong)
+        assert shown in answer["errmsg"]
+        assert cluster.guest("T1")["devices"] == []
+    assert cluster.verify() == []

@@ -186,6 +186,39 @@ def test_each_member_has_devices_and_ports_of_its_own(world):
     assert len(set(seen)) == 2
 
 
+def test_disks_of_two_pools_are_deployed_and_captured(world, tmp_path):
+    """An image of an FBA disk goes to the pool of FBA disks, and comes back."""
+    made = client(world.connector_url)
+    image, output = tmp_path / "image", tmp_path / "captured"
+    content = b"an FBA disk" * 50_000
+    image.write_bytes(imagefile.write(content, "FBA"))
+    ok(made, "image_import", "fba", f"file://{image}", {"os_version": "sles15.5"})
+    disks = [
+        {"size": "100m", "is_boot_disk": True, "disk_pool": "FBA:POOL2"},
+        {"size": "10m", "format": "ext4", "disk_pool": "ECKD:POOL1"},
+        {"size": "10m", "format": "xfs", "disk_pool": "FBA:POOL2"},
+    ]
+    ok(made, "guest_create", "TWO", 1, 512, disk_list=disks)
+    found = world.guest("TWO")["storage"]
+    assert [(d["pool"], d["type"], d["file_system"]) for d in found] == [
+        ("POOL2", "9336", None),
+        ("POOL1", "3390", "ext4"),
+        ("POOL2", "9336", "xfs"),
+    ]
+    ok(made, "guest_deploy", "TWO", "fba")
+    assert world.disk("TWO/0100") == content
+    ok(made, "guest_start", "TWO")
+    ok(made, "guest_capture", "TWO", "captured")
+    exported = ok(made, "image_export", "captured", f"file://{output}")
+    assert exported["os_version"] == "sles15.5"
+    raw, size, kind = imagefile.read(output.read_bytes())
+    assert (raw, size, kind) == (content, 100 * 2048, "FBA")
+    ok(made, "guest_delete", "TWO")
+    for name in ("fba", "captured"):
+        ok(made, "image_delete", name)
+    assert world.verify() == []
+
+
 def test_a_world_is_dumped_and_loaded(world):
     world.mark("before")
     dump = world.dump()
