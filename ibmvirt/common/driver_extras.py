@@ -40,6 +40,7 @@ from ibmvirt.common import (
     plan,
     planning,
     records,
+    vif_wait,
 )
 from ibmvirt.common.flows import attach as attach_flow
 
@@ -49,6 +50,7 @@ LOG = logging.getLogger(__name__)
 class Extras:
     """A mixin of BaseDriver; each method builds a flow or asks one capability."""
 
+    virtapi: typing.Any
     backend: capability.Backend
     images: images.Images
     reporter: events.Reporter
@@ -73,7 +75,7 @@ class Extras:
 
         def _need(self, part: typing.Any, what: str) -> typing.Any: ...
 
-        def refuse_rescue(self, instance: typing.Any) -> None: ...
+        def _refuse_rescue(self, instance: typing.Any) -> None: ...
 
         @staticmethod
         def _info(state: plan.GuestState) -> hardware.InstanceInfo: ...
@@ -154,7 +156,7 @@ class Extras:
     def power_off(
         self, instance: typing.Any, timeout: int = 0, retry_interval: int = 0
     ) -> None:
-        self.refuse_rescue(instance)
+        self._refuse_rescue(instance)
         with self._operation("power_off", instance):
             self.backend.guests.power_off(
                 self._guest(instance), timeout=timeout, retry_interval=retry_interval
@@ -250,6 +252,7 @@ class Extras:
     ) -> None:
         with self._operation("detach_interface", instance, context):
             self._need(self.backend.hot_plug_networks or None, "detach an interface")
+            vif_wait.deleted(self.virtapi, instance, vif["id"])
             guest = self.backend.guests.find(planning.server(instance))
             self.backend.networks.unplug(guest, (planning.vif(vif),))
             device_tags.forget_port(instance, vif["address"])

@@ -14,9 +14,14 @@
 
 from __future__ import annotations
 
+from nova import exception as nova
 
-class IBMVirtError(Exception):
+
+class IBMVirtError(nova.NovaException):
     """Something was attempted and failed.
+
+    It is one of Nova's, since Nova cleans up after those alone (the port of an
+    interface that was not attached), and shows users the text of those alone.
 
     :param attempted: what was done and on what: "map the disk boot_a to the
         partition lpar1".
@@ -39,6 +44,8 @@ class InvalidRequest(IBMVirtError):
 
     Raised before anything is changed; the build is not tried elsewhere.
     """
+
+    code = 400
 
 
 class Unsupported(InvalidRequest):

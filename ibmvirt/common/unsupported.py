@@ -64,7 +64,7 @@ class Unsupported:
     ) -> None:
         self._refuse(f"rescue the server {instance.uuid}")
 
-    def refuse_rescue(self, instance: typing.Any) -> None:
+    def _refuse_rescue(self, instance: typing.Any) -> None:
         """Nova stops a server before its rescue: it shall rather run on."""
         if instance.task_state == task_states.RESCUING:
             self._refuse(f"rescue the server {instance.uuid}")

@@ -73,7 +73,7 @@ def plug_and_wait(
         context.check()
         raise exceptions.NetworkNotPlugged(
             attempted,
-            "Neutron reported a failure",
+            "Neutron reported a failure, or a port was deleted",
             "look at the agent's log on this host",
         ) from error
     except nova_exception.InstanceEventTimeout as error:
@@ -111,10 +111,18 @@ def _watch(
     return thread
 
 
+def deleted(virtapi: typing.Any, instance: typing.Any, port: str) -> None:
+    """End the waiting for a port that is being detached: it never comes.
+
+    Nova detaches a port of a build too, when Neutron tells that it was deleted.
+    """
+    _cancel(virtapi, instance, [("network-vif-plugged", port)])
+
+
 def _cancel(
     virtapi: typing.Any, instance: typing.Any, events: list[tuple[str, str]]
 ) -> None:
-    """Wake the waiting thread.
+    """Wake the thread that waits for these, if there is one.
 
     ``virtapi.exit_wait_early`` works in the waiting thread only. So this does
     what Nova does itself when it shuts down

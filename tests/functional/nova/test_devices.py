@@ -18,6 +18,9 @@ import io
 import json
 import urllib.request
 
+import pytest
+from openstack import exceptions
+
 from ibmvirt import configdrive
 from ibmvirt.simulators.zvm import imagefile
 from tests.functional.nova import servers
@@ -141,3 +144,20 @@ def test_an_image_is_imported_before_a_server_wants_it(zvm_nova):
             f"{image.name} is imported",
         )
     assert len(calls(zvm_nova, "POST /images")) == 1
+
+
+def test_an_interface_that_is_not_attached_leaves_no_port(powervm):
+    server = servers.wait(powervm, servers.boot(powervm))
+    powervm.simulator.rule(
+        match={"key": "PUT LogicalPartition/{id}/ClientNetworkAdapter"},
+        count=None,
+        effect={"kind": "refuse", "status": 500, "message": "HSCL0001 no slot"},
+    )
+    network = powervm.networks[1]["uuid"]
+    with pytest.raises(exceptions.HttpException, match="Failed to attach"):
+        powervm.client.compute.create_server_interface(server, net_id=network)
+    ports = list(powervm.client.network.ports(device_id=server.id))
+    assert [port.network_id for port in ports] == [powervm.networks[0]["uuid"]]
+    powervm.simulator.delete_rule()
+    servers.delete(powervm, server)
+    assert powervm.simulator.compare() == []

@@ -18,6 +18,7 @@ from __future__ import annotations
 import pytest
 from nova import exception as nova
 from nova.compute import power_state, provider_tree, task_states
+from nova.compute import utils as compute_utils
 from nova.virt import fake
 
 from ibmvirt.common import engine, exceptions, render
@@ -184,6 +185,17 @@ class TestImages:
         world.images["old"] = b""
         driver.manage_image_cache(request_, [server])
         assert set(world.images) == {nova_objects.IMAGE_ID}
+
+
+def test_users_and_nova_are_told_what_failed():
+    """Nova shows the text of its own exceptions only, and handles those only."""
+    error = exceptions.HypervisorError("map the disk", "it says no", "try again")
+    shown = compute_utils.exception_to_dict(error)
+    assert shown["message"] == "Could not map the disk: it says no. Try again."
+    assert shown["code"] == 500
+    wrong = exceptions.InvalidRequest("use the flavor", "it is too small: 100 %")
+    assert compute_utils.exception_to_dict(wrong)["code"] == 400
+    assert "100 %" in str(wrong)
 
 
 class TestNode:

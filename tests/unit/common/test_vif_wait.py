@@ -156,6 +156,24 @@ def test_a_delete_ends_the_wait(virtapi, instance, options, monkeypatch, fatal):
         )  # fmt: skip
 
 
+def test_a_port_that_is_deleted_meanwhile(virtapi, instance, report, options):
+    """Neutron tells Nova, and Nova detaches it while the build still waits."""
+    gone, other = vifs(1, 2)
+
+    def plug():
+        report(other)
+        vif_wait.deleted(virtapi, instance, gone.id)
+
+    with pytest.raises(exceptions.NetworkNotPlugged, match="a port was deleted"):
+        vif_wait.plug_and_wait(virtapi, instance, (gone, other), plug)
+    options(vif_plugging_is_fatal=False)
+    vif_wait.plug_and_wait(virtapi, instance, (gone, other), plug)
+
+
+def test_nobody_waits_for_a_port_that_is_deleted(virtapi, instance):
+    vif_wait.deleted(virtapi, instance, "port-1")
+
+
 def test_a_failed_plugging_does_not_wait(virtapi, instance):
     def plug():
         raise exceptions.HypervisorError("plug", "no slot")
