@@ -118,6 +118,11 @@ class Extras:
     def get_num_instances(self) -> int:
         return len(self.list_instances())
 
+    def instance_on_disk(self, instance: typing.Any) -> bool:
+        """Whether disks of a server are within reach, without its guest too."""
+        with self._on_host("on_disk"):
+            return bool(self.backend.disks.leftovers(planning.server(instance)))
+
     def instance_exists(self, instance: typing.Any) -> bool:
         with self._on_host("exists"):
             return self.backend.guests.find(planning.server(instance)) is not None

@@ -107,6 +107,7 @@ def build(
             vios_wait=options.vios_wait_timeout,
             own_ip=own_ip,
             disk_capacity=disks.configured.capacity,
+            disk_cap=options.disk_capacity_gb,
             left_over=leftovers.Leftovers(places, cache, writers, disks, drives),
         ),
         volumes=volumes.Volumes(

@@ -49,6 +49,7 @@ class Host(capability.Host):
         vios_wait: float,
         own_ip: str,
         disk_capacity: collections.abc.Callable[[], tuple[float, float]],
+        disk_cap: int,
         left_over: leftovers.Leftovers,
     ) -> None:
         self._connection = connection
@@ -58,6 +59,7 @@ class Host(capability.Host):
         self._vios_wait = vios_wait
         self._own_ip = own_ip
         self._disk_capacity = disk_capacity
+        self._disk_cap = disk_cap
         self._cpu = metrics.HostCpu(connection.adapter, places)
         self._scrub = scrub.Scrub(connection.adapter, places, cache, writers)
         self._leftovers = left_over
@@ -147,6 +149,10 @@ class Host(capability.Host):
         """Two calls with a pool: the managed system and the pool."""
         system = self._topology.read_system()
         capacity, free = self._disk_capacity()
+        if self._disk_cap:
+            # What is in use of a shared pool is more than this node's share.
+            free = max(0.0, min(free, self._disk_cap - (capacity - free)))
+            capacity = min(capacity, float(self._disk_cap))
         total_cpu = float(system.proc_units_configurable)
         free_cpu = float(system.proc_units_avail)
         return plan.HostResources(

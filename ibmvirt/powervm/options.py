@@ -98,6 +98,15 @@ OPTIONS = [
         "uploaded anew. Hosts with this driver show every ten minutes that they "
         "are alive; nova-powervm's did not, and may need more.",
     ),
+    cfg.IntOpt(
+        "disk_capacity_gb",
+        default=0,
+        min=0,
+        help="DISK_GB that this node reports at most; 0 = all that the pool's tier "
+        "or the volume groups have. Every host of a pool reports it: set the share "
+        "of each, or give the pool a sharing provider in Placement. "
+        "reserved_host_disk_mb is taken off as well.",
+    ),
     cfg.StrOpt(
         "volume_group_name",
         default="",

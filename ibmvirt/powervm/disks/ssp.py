@@ -88,15 +88,20 @@ class SharedPool(base.DiskKind):
         return f"tier {tier.name} of {tier.pool_name}"
 
     def capacity(self) -> tuple[float, float]:
-        """One call."""
+        """The tier's; the platform tells what is free of the pool only.
+
+        Two calls.
+        """
         tier = self._topology.tier()
-        with errors.attempting(f"read the pool {tier.pool_name}"):
+        with errors.attempting(f"read the tier {tier.name} of {tier.pool_name}"):
             try:
                 pool = storage_wrapper.SSP.get(self._adapter, uuid=tier.pool_uuid)
+                found = storage_wrapper.Tier.get(self._adapter, uuid=tier.uuid)
             except pypowervm.HttpNotFound:
                 self._topology.drop()
                 raise
-        return float(pool.capacity), float(pool.free_space)
+        capacity = float(found.capacity or pool.capacity)
+        return capacity, min(float(pool.free_space), capacity)
 
     def vioses(
         self, disk: plan.DiskRef, active: tuple[topology.Vios, ...]

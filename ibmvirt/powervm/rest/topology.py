@@ -49,11 +49,11 @@ __all__ = ["FcPort", "Group", "Sea", "Tier", "Topology", "Vios"]
 
 _PART = re.compile(
     "/(VirtualIOServer|VirtualSwitch|NetworkBridge|SharedProcessorPool|Cluster|Tier)"
-    r"/[0-9A-Fa-f-]{36}(?:\?|$)"
+    r"/([0-9A-Fa-f-]{36})(?:\?|$)"
 )
 # What is read of a part of the system.
 _KEPT = {
-    "VirtualSwitch": ("switches", "seas"),
+    "VirtualSwitch": ("switches",),
     "NetworkBridge": ("seas",),
     "SharedProcessorPool": ("pools",),
     "Cluster": ("tier",),
@@ -91,7 +91,10 @@ class Topology:
         if part == "NetworkBridge" or kind in ("ADD_URI", "DELETE_URI"):
             with self._lock:
                 for name in _KEPT[part]:
-                    self._known.pop(name, None)
+                    # One that we made ourselves was read since.
+                    new = kind == "ADD_URI" and match.group(2).upper()
+                    if not (new and new in str(self._known.get(name)).upper()):
+                        self._known.pop(name, None)
         return False
 
     def _vios_changed(self) -> bool:

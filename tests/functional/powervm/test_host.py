@@ -15,14 +15,17 @@
 
 from __future__ import annotations
 
+import threading
 import types
 
 import pytest
 from nova.compute import provider_tree
 from nova.compute.monitors.cpu import virt_driver
+from pypowervm.tasks import power
 
 from ibmvirt.common import exceptions, inventory
 from ibmvirt.powervm import metrics
+from tests.functional.powervm import test_recovery
 from tests.support import powervm
 
 RATIOS = {"VCPU": 4.0, "MEMORY_MB": 1.0, "DISK_GB": 1.0}
@@ -181,3 +184,45 @@ def test_diagnostics_name_adapters_and_disks(driven):
     assert found["num_disks"] == 1
     assert {port.mac for port in spawn.guest.vifs} < set(found["nics"])
     assert len(found["nics"]) == 3
+
+
+def test_a_pool_is_reported_up_to_the_share_of_the_node(novalink):
+    with powervm.running(novalink, disk_capacity_gb=1000) as driven:
+        assert tree_of(driven).inventory["DISK_GB"]["total"] == 1000
+        found = driven.backend.host.resources()
+        assert 0 <= found.disk_gb_used <= 1000
+    with powervm.running(novalink, disk_capacity_gb=9999) as driven:
+        assert tree_of(driven).inventory["DISK_GB"]["total"] == 4096
+
+
+def test_the_service_waits_for_a_vios_and_stops_its_threads(novalink, fast_clock):
+    with powervm.running(novalink) as driven:
+        for name in ("vios1", "vios2"):
+            test_recovery.stop(driven, name)
+        names = [thread.name for thread in threading.enumerate()]
+        assert "events" in names
+
+        def begin():
+            # Once the other service has looked in vain.
+            novalink.wait_journal(key="GET VirtualIOServer", count=seen + 2)
+            vios = test_recovery.vios(driven, "vios2")
+            power.power_on(vios, None)
+
+        seen = len(novalink.journal(key="GET VirtualIOServer"))
+        thread = threading.Thread(target=begin)
+        thread.start()
+        with powervm.running(novalink, vios_wait_timeout=6000) as later:
+            assert test_recovery.active(later) == ["vios2"]
+        thread.join()
+    assert "events" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_without_a_vios_the_service_does_not_start(novalink):
+    with powervm.running(novalink) as driven:
+        for name in ("vios1", "vios2"):
+            test_recovery.stop(driven, name)
+    with (
+        pytest.raises(exceptions.HypervisorUnavailable, match="Start the VIOSes"),
+        powervm.running(novalink),
+    ):
+        pass

@@ -16,12 +16,15 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import json
 import urllib.parse
 
 import pytest
 from nova.compute import power_state
+from pypowervm.wrappers import event as event_wrapper
 
-from ibmvirt.common import exceptions, plan
+from ibmvirt.common import engine, exceptions, plan
+from ibmvirt.common.flows import destroy as destroy_flow
 from ibmvirt.powervm.disks import ssp
 from tests.support import powervm
 
@@ -279,92 +282,6 @@ def test_no_password_is_shown(driven, caplog):
     assert secret not in repr(records)
 
 
-# -- one fault at a time ---------------------------------------------------
-
-
-def sweep_cells(driven):
-    """(key, occurrence) of every call of a spawn with an upload."""
-    spawn = driven.plan()
-    driven.spawn(spawn)
-    memento = f"spawn:{spawn.server.uuid}"
-    records = driven.simulator.journal(memento=memento)
-    return [(record["key"], record["occurrence"]) for record in records]
-
-
-@pytest.mark.parametrize(
-    ("phase", "kind"), [("before", "refuse"), ("after", "drop"), ("before", "reset")]
-)
-def test_spawn_with_any_one_call_failing_leaks_nothing(novalink, phase, kind):
-    with powervm.running(novalink) as driven:
-        cells = sweep_cells(driven)
-    assert len(cells) > 20
-    outcomes = {}
-    for key, occurrence in cells:
-        novalink.reset("clean")
-        novalink.mark()
-        with powervm.running(novalink) as driven:
-            spawn = driven.plan()
-            novalink.rule(
-                match={
-                    "key": key,
-                    "occurrence": occurrence,
-                    "memento": f"spawn:{spawn.server.uuid}",
-                },
-                phase=phase,
-                effect={"kind": kind, "status": 500, "message": "HSCL9999 a fault"},
-            )
-            try:
-                driven.spawn(spawn)
-                outcome = "succeeded"
-            except exceptions.IBMVirtError as error:
-                named = "HSCL9999" in str(error) or spawn.server.name in str(error)
-                outcome = "rolled back" if named or error.attempted else "obscure"
-            novalink.delete_rule()
-            if outcome == "succeeded":
-                guest = novalink.guest(spawn.server.name)
-                assert guest["state"] == "running"
-                assert len(guest["storage"]) == 3, (key, occurrence)
-                driven.destroy(spawn)
-                assert novalink.compare() == [], (key, occurrence)
-            elif novalink.compare():
-                driven.destroy(spawn)
-                assert novalink.compare() == [], (key, occurrence)
-                outcome = "cleaned"
-            outcomes[key, occurrence] = outcome
-    assert set(outcomes.values()) <= {"succeeded", "rolled back", "cleaned"}
-
-
-def test_destroy_with_any_one_call_failing_can_be_repeated(novalink):
-    with powervm.running(novalink) as driven:
-        spawn = driven.plan()
-        driven.spawn(spawn)
-        driven.destroy(spawn)
-        records = novalink.journal(memento=f"destroy:{spawn.server.uuid}")
-    cells = [(record["key"], record["occurrence"]) for record in records]
-    for phase, kind in (("before", "refuse"), ("after", "drop")):
-        for key, occurrence in cells:
-            novalink.reset("clean")
-            novalink.mark()
-            with powervm.running(novalink) as driven:
-                spawn = driven.plan()
-                driven.spawn(spawn)
-                novalink.rule(
-                    match={
-                        "key": key,
-                        "occurrence": occurrence,
-                        "memento": f"destroy:{spawn.server.uuid}",
-                    },
-                    phase=phase,
-                    effect={"kind": kind},
-                )
-                try:
-                    driven.destroy(spawn)
-                except exceptions.IBMVirtError:
-                    novalink.delete_rule()
-                    driven.destroy(spawn)
-                assert novalink.compare() == [], (key, occurrence, phase)
-
-
 def test_the_flow_does_not_hide_the_first_error(driven):
     driven.simulator.rule(
         match={"key": "PUT Tier/{id}/LogicalUnit"},
@@ -406,3 +323,75 @@ def test_an_unknown_processor_pool_is_refused_by_name(driven):
     driven.spawn(spawn)
     found = driven.backend.guests._read(driven.guest(spawn).id)
     assert found.proc_config.shared_proc_cfg.pool_id == 0
+
+
+def test_ports_of_a_stopped_server(driven):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    guest, networks = driven.guest(spawn), driven.backend.networks
+    driven.backend.guests.power_off(guest, timeout=0, retry_interval=0)
+    driven.simulator.mark()
+    ports = (
+        plan.Vif(id="9d0f", mac="fa:16:3e:aa:00:01", type="pvm_sea", vlan=300),
+        plan.Vif(id="9d10", mac="fa:16:3e:aa:00:02", type="ovs", bridge="br-int"),
+    )
+    networks.check(ports)
+    networks.plug(guest, ports)
+    macs = {a["mac"] for a in driven.simulator.guest(guest.name)["adapters"]}
+    assert {"FA163EAA0001", "FA163EAA0002"} <= macs
+    networks.unplug(guest, ports)
+    left = [d["path"] for d in driven.simulator.compare()]
+    # The switch for Open vSwitch is made once.
+    assert [p for p in left if "ClientNetworkAdapter" in p] == []
+
+
+def test_the_agent_is_told_what_nova_powervm_told_it(driven):
+    """By a custom event, with the port in its data."""
+    adapter = driven.backend.guests._adapter
+    path = (
+        "/rest/api/uom/Event?QUEUE_CLIENTKEY_METHOD=USE_APPLICATIONID"
+        "&QUEUE_APPLICATIONID=the-agent&group=None"
+    )
+    adapter.read_by_path(path)
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    driven.destroy(spawn)
+    (port,) = spawn.guest.vifs
+    events = [
+        (event.data, json.loads(event.detail))
+        for event in event_wrapper.Event.wrap(adapter.read_by_path(path))
+        if event.etype == "CUSTOM_CLIENT_EVENT"
+    ]
+    assert events == [
+        (
+            port.id,
+            {
+                "provider": "NOVA_PVM_VIF",
+                "action": action,
+                "mac": port.mac,
+                "type": "pvm_sea",
+            },
+        )
+        for action in ("plug", "unplug")
+    ]
+
+
+def test_disks_are_kept_when_nova_wants_that(driven):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    what = plan.Destroy(driven.server(spawn), spawn.guest.vifs, destroy_disks=False)
+    with driven.operation("destroy", spawn.server):
+        engine.run(destroy_flow.build(what, driven.backend))
+    name = ssp.disk_name(spawn.server, spawn.guest.disks[0])
+    assert driven.simulator.disk(name) == powervm.IMAGE_BYTES
+    assert driven.guest(spawn) is None
+    assert driven.backend.disks.leftovers(driven.server(spawn))
+    driven.destroy(spawn)
+    assert driven.simulator.compare() == []
+
+
+def test_a_server_that_is_built_stopped(driven):
+    spawn = dataclasses.replace(driven.plan(), power_on=False)
+    driven.spawn(spawn)
+    assert driven.simulator.guest(spawn.server.name)["state"] == "not activated"
+    assert len(driven.simulator.guest(spawn.server.name)["storage"]) == 3
