@@ -80,7 +80,7 @@ def local_disk(adapter, server):
                 vios.uuid,
                 group.uuid,
                 io.BytesIO(CONTENT),
-                "i_3d1b2f5e_9a0",
+                "i_3d1b2f5e_9a0c",
                 len(CONTENT),
             )
             disk = storage_tasks.crt_copy_vdisk(
