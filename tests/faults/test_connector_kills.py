@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults import engine, operations
+from tests.faults import engine, operations, zvm_operations
 from tests.support import zvm
 
 HOLD = (("kind", "hold"),)
@@ -39,13 +39,27 @@ KILLED = {
     )
     for phase in ("before", "after")
 }
-NAMES = ("spawn", "destroy", "spawn, all", "snapshot, running", "attach_interface")
+ALL = [*operations.ZVM, *zvm_operations.ALL]
+NAMES = (
+    "spawn",
+    "destroy",
+    "spawn, all",
+    "snapshot, running",
+    "attach_interface",
+    "detach_interface",
+    "attach_volume",
+    "attach_volume, second",
+    "detach_volume",
+    "detach_volume, one of two",
+    "spawn, volumes",
+    "destroy, volumes",
+)
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("phase", KILLED)
 @pytest.mark.parametrize("name", NAMES)
 def test_the_connector_is_killed(swept_zvm, judge, name, phase):
-    (operation,) = [o for o in operations.ZVM if o.name == name]
+    (operation,) = [o for o in ALL if o.name == name]
     sweep = engine.KillSweep(swept_zvm, zvm.running, swept_zvm.restart_connector)
     judge("z/VM, its Connector killed", sweep.run(operation, KILLED[phase]))
