@@ -35,11 +35,18 @@ class Killing:
     """Kills a driver at calls of operations on one simulator.
 
     :param running: ``running(simulator)`` is a context with a started driver.
+    :param manager: of ``multiprocessing``, where what the driver lets Nova keep
+        matters afterwards.
     """
 
-    def __init__(self, simulator, running):
+    def __init__(self, simulator, running, manager=None):
         self._simulator = simulator
         self._running = running
+        self._manager = manager
+
+    def _shared(self, kept):
+        """What Nova keeps in its database is there after a kill too."""
+        return self._manager.dict(kept) if self._manager is not None else kept
 
     def run(self, operation, phase, *, every=1):
         """The outcome of a kill at every call, or at every ``every``-th one."""
@@ -52,7 +59,7 @@ class Killing:
         simulator.reset("clean")
         with self._running(simulator, **operation.options) as before:
             subject = operation.prepare(before)
-            kept, launched = before.kept, before.launched
+            kept, launched = self._shared(before.kept), before.launched
         simulator.admin("DELETE", "journal")
         memento = f"{operation.name.split(',')[0]}:{subject.server.uuid}"
         where = {"key": call["key"], "memento": memento}

@@ -122,7 +122,9 @@ class Driven:
         self.launched.add(spawn.server.uuid)
 
     def _keep(self, spawn, record):
-        self.kept.setdefault(spawn.server.uuid, {}).update(record)
+        # Assigned whole: ``kept`` may be shared with another process.
+        uuid = spawn.server.uuid
+        self.kept[uuid] = {**self.kept.get(uuid, {}), **record}
 
     def server(self, spawn):
         """The server as Nova knows it now: with what was kept of it."""
