@@ -268,7 +268,7 @@ class BaseDriver(
             what = plan.Destroy(
                 planning.server(instance),
                 planning.vifs(network_info),
-                planning.volumes(block_device_info),
+                planning.connected_volumes(block_device_info),
                 destroy_disks,
             )
             engine.run(destroy_flow.build(what, self.backend))
@@ -288,7 +288,7 @@ class BaseDriver(
             what = plan.Destroy(
                 planning.server(instance),
                 planning.vifs(network_info),
-                planning.volumes(block_device_info),
+                planning.connected_volumes(block_device_info),
                 destroy_disks,
                 destroy_vifs,
             )

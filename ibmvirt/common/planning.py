@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import logging
 import types
 import typing
 
@@ -21,6 +22,8 @@ from nova.virt import configdrive as nova_configdrive
 from nova.virt import driver as nova_driver
 
 from ibmvirt.common import exceptions, plan
+
+LOG = logging.getLogger(__name__)
 
 _MIB_PER_GIB = 1024
 
@@ -135,6 +138,24 @@ def volumes(block_device_info: typing.Any) -> tuple[plan.Volume, ...]:
         )
         for bdm in mapping
     )
+
+
+def connected_volumes(block_device_info: typing.Any) -> tuple[plan.Volume, ...]:
+    """For a removal: a volume that Nova never got a connection to is not there."""
+    mapping = nova_driver.block_device_info_get_mapping(block_device_info)
+    found = []
+    for bdm in mapping:
+        try:
+            found.append(
+                volume(
+                    bdm["connection_info"],
+                    bdm["mount_device"],
+                    boot=bdm.get("boot_index") == 0,
+                )
+            )
+        except exceptions.InvalidRequest as error:
+            LOG.info("%s", error)
+    return tuple(found)
 
 
 def volume(

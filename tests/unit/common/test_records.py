@@ -133,3 +133,16 @@ def test_a_build_saves_the_marks_of_its_volumes(driver, volumes, spawn):
     spawn(block_device_info=blocks)
     assert data["udid"] == "disk of vol-1"
     assert mapping.saved == 1
+
+
+def test_a_volume_without_a_connection_hinders_no_removal(driver, world, spawn):
+    """Nova had not connected it yet when the server was deleted."""
+    server = spawn()
+    mapping = Mapping(connection_info=None, mount_device="/dev/sdb", boot_index=None)
+    blocks = {
+        "root_device_name": "/dev/sda", "ephemerals": [], "swap": None,
+        "block_device_mapping": [mapping],
+    }  # fmt: skip
+    driver.destroy(nova_objects.request(), server, nova_objects.ports(), blocks)
+    assert not world.guests
+    driver.cleanup(nova_objects.request(), server, nova_objects.ports(), blocks)
