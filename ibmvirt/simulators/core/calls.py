@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import collections.abc
+import contextlib
 import typing
 
 from ibmvirt.simulators.core import clock, journal, latency, rules, transitions
@@ -22,6 +23,8 @@ from ibmvirt.simulators.core import clock, journal, latency, rules, transitions
 Effect = dict[str, typing.Any]
 # How a call ended, for the journal, by how its connection was broken.
 OUTCOMES = {"drop": "dropped"}
+# No queue: calls take their time side by side.
+FREE: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
 
 
 class Refused(Exception):
@@ -38,6 +41,9 @@ class Broken(Exception):
     def __init__(self, how: str) -> None:
         super().__init__(how)
         self.how = how
+        # What is cut by ``truncate``, if there is an answer already: status,
+        # headers and body.
+        self.answer: tuple[int, dict[str, str], bytes] | None = None
 
 
 # An effect that a simulator carries out itself. It may raise Refused or Broken.
@@ -96,9 +102,16 @@ class Call:
         }
         self.record = instruments.journal.open({**base, **record})
 
-    def before(self) -> None:
-        """Nothing has changed. :raises Refused: or Broken: by a rule."""
-        self._in.clock.sleep(self._in.latency.of(self.record))
+    def before(self, queue: contextlib.AbstractContextManager[object] = FREE) -> None:
+        """Nothing has changed. :raises Refused: or Broken: by a rule.
+
+        :param queue: what the platform does one by one; what a rule holds does
+            not hold up the queue.
+        """
+        span = self._in.latency.of(self.record)
+        if span:
+            with queue:
+                self._in.clock.sleep(span)
         self._apply("before")
 
     def committed(self) -> None:

@@ -181,7 +181,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         try:
             response = self.server.answer(request)
         except calls.Broken as broken:
-            self._break(broken.how)
+            self._break(broken)
             return
         except BodyTooLong as error:
             self.close_connection = True
@@ -221,15 +221,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(response.body)
         self.wfile.flush()
 
-    def _break(self, how: str) -> None:
+    def _break(self, broken: calls.Broken) -> None:
         self.close_connection = True
-        if how == "truncate":
-            self.send_response_only(200)
-            self.send_header("Content-Length", "4096")
+        if broken.how == "truncate":
+            status, headers, body = broken.answer or (200, {}, b"<<")
+            self.send_response_only(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            # More is announced than comes, however short the answer is.
+            self.send_header("Content-Length", str(max(len(body), 4096)))
             self.end_headers()
-            self.wfile.write(b"<")
+            self.wfile.write(body[: len(body) // 2])
             self.wfile.flush()
-        elif how == "reset":
+        elif broken.how == "reset":
             # Linger of zero makes close() send RST instead of FIN.
             with contextlib.suppress(OSError):
                 self.connection.setsockopt(

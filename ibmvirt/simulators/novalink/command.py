@@ -33,6 +33,7 @@ from ibmvirt.simulators.novalink import (
     registry,
     server,
     store,
+    world_actions,
     world_file,
 )
 
@@ -162,6 +163,9 @@ class Machine:
 
         self.instruments.handle(expire_token=expire, restart=restart, event=event)
         self.instruments.offer("job")
+        world_actions.install(
+            self.fabric, {one.system.name: one.queue for one in self.endpoints}
+        )
 
     def restart(self) -> None:
         """As a restart of NovaLink's service: objects stay, sessions do not."""
@@ -172,6 +176,7 @@ class Machine:
             endpoint.files.clear()
 
     def _after_reset(self) -> None:
+        self.fabric.epoch += 1
         for endpoint in self.endpoints:
             endpoint.jobs.clear()
             endpoint.files.clear()

@@ -63,6 +63,12 @@ class Queue:
             self._events.append(Event(self._number, kind, data, detail))
             self._condition.notify_all()
 
+    def lose(self) -> None:
+        """Lose what clients have not read, and tell them."""
+        with self._condition:
+            self._events.clear()
+            self.add("MISSING_EVENTS", "")
+
     def poll(self, client: str, wait: float = POLL) -> list[Event]:
         """What a client has not seen, after at most ``wait`` seconds."""
         with self._condition:

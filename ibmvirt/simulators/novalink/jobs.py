@@ -57,12 +57,18 @@ class Job:
     results: Results = ()
     message: str = ""
     progress: transitions.Progress | None = None
+    take_back: collections.abc.Callable[[], None] | None = None
     over: threading.Event = dataclasses.field(default_factory=threading.Event)
 
 
 # Does the work of an operation: (system, target, parameters) -> results.
 Handler = collections.abc.Callable[[store.System, store.SimObject, Parameters], Results]
 OPERATIONS: dict[tuple[str, str], Handler] = {}
+# What shows while an operation runs: (system, target) -> how to take it back.
+Beginning = collections.abc.Callable[
+    [store.System, store.SimObject], collections.abc.Callable[[], None]
+]
+BEGINNINGS: dict[str, Beginning] = {}
 # Simulated seconds that an operation takes with the profile "realistic".
 DURATIONS: dict[str, tuple[float, float]] = {
     "PowerOn": (5.0, 20.0),
@@ -155,8 +161,18 @@ class Jobs:
 
     def _run_late(self, job: Job, handler: Handler, record: dict[str, object]) -> None:
         assert job.progress is not None
+        self._begin(job)
         job.progress.wait(lambda: job.status != RUNNING)
         self._finish(job, handler, record)
+
+    def _begin(self, job: Job) -> None:
+        """Let the target show that the operation runs."""
+        begin = BEGINNINGS.get(job.operation)
+        if begin is not None:
+            with self._system.fabric.world.transaction():
+                target = self._system.find(*job.target.split("/"))
+                if target is not None and job.status == RUNNING:
+                    job.take_back = begin(self._system, target)
 
     def _finish(self, job: Job, handler: Handler, record: dict[str, object]) -> None:
         """Commit the job: it takes effect when it completes."""
@@ -168,6 +184,11 @@ class Jobs:
     def _commit(self, job: Job, handler: Handler, record: dict[str, object]) -> None:
         results: Results = ()
         status, message = OK, ""
+        take_back, job.take_back = job.take_back, None
+        if take_back is not None:
+            # The job takes effect as a whole, or not at all.
+            with self._system.fabric.world.transaction():
+                take_back()
         before = self._strike(job, record, "before")
         if before is not None:
             status, message = before
@@ -240,6 +261,8 @@ class Jobs:
         with self._lock:
             if job.status == RUNNING:
                 job.status = CANCELED
+        # What it showed meanwhile is taken back, unless a rule holds it.
+        job.over.wait(1.0)
 
     def delete(self, number: str) -> None:
         job = self.get(number)

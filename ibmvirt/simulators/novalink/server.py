@@ -27,6 +27,7 @@ from ibmvirt.simulators.novalink import (
     files,
     jobs,
     metrics,
+    queues,
     store,
     views,
     web,
@@ -57,6 +58,7 @@ class Endpoint:
         self.jobs = job_list
         self.files = file_list
         self._in = system.fabric.instruments
+        self._queues = queues.Queues()
         self._web = web.Web(system, sessions, file_list)
         self._metrics = metrics.Metrics(system)
 
@@ -72,6 +74,7 @@ class Endpoint:
             target=_target(request.path),
             memento=request.headers.get("X-Audit-Memento"),
         )
+        response: http.Response | None = None
         try:
             response = self._answer(request, call)
             if request.verb != "GET":
@@ -94,7 +97,9 @@ class Endpoint:
             call.answered(0, 0, "broken")
             raise
         except calls.Broken as broken:
-            call.answered(0, 0, "dropped" if broken.how == "drop" else broken.how)
+            call.answered(0, 0, broken.how)
+            if response and isinstance(response.body, bytes) and response.body:
+                broken.answer = (response.status, response.headers, response.body)
             raise
         call.record["received"] = request.received
         call.answered(response.status, response.length or 0)
@@ -250,7 +255,7 @@ class Endpoint:
         parent: store.SimObject | None,
     ) -> http.Response:
         posted = self._body(request, noun)
-        call.before()
+        call.before(self._queues.of(parent.key if parent is not None else ""))
         with self.system.fabric.world.transaction():
             item = noun.create(self.system, parent, posted)
         call.committed()
@@ -266,7 +271,12 @@ class Endpoint:
         groups: store.Groups,
     ) -> http.Response:
         posted = self._body(request, noun)
-        call.before()
+        found = self.system.find(noun.TYPE, uuid)
+        if found is not None:
+            of_vios = found.parent.startswith(queues.KIND)
+            call.before(self._queues.of(found.parent if of_vios else found.key))
+        else:
+            call.before()
         with self.system.fabric.world.transaction():
             item = self._matching(request, noun, uuid, groups)
             item = noun.update(self.system, item, posted, groups)

@@ -166,6 +166,8 @@ class Fabric:
             "luns", world.KEPT, lun.describe, codec=lun.CODEC
         )
         self.systems: list[System] = []
+        # Counts resets: what began before one must not go on after it.
+        self.epoch = 0
         # What follows after a request has changed something.
         self.settled: list[typing.Callable[[], None]] = []
 

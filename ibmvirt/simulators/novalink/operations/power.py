@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import threading
 
 from ibmvirt.simulators.novalink import jobs, store
@@ -39,6 +40,8 @@ _BOOT_MODES = {
     "pbl": "Petitboot",
 }
 _KEYLOCKS = {"norm": "normal", "normal": "normal", "manual": "manual"}
+# Simulated seconds until a started system has its RMC connection (assumed).
+_RMC_SECONDS = 20.0
 _STOPS_AT_FIRMWARE = ("Open_Firmware", "System_Management_Services")
 
 
@@ -57,8 +60,80 @@ def _to_running(system: store.System, item: store.SimObject, mode: str) -> None:
         return
     item = _move(system, item, partition.RUNNING, "inactive", "")
     if _has_rmc(system) and item.value("PartitionType") != "OS400":
-        item = _move(system, item, partition.RUNNING, "busy", "")
-        _move(system, item, partition.RUNNING, "active", "")
+        _connect(system, item)
+
+
+def _connect(system: store.System, item: store.SimObject) -> None:
+    """The operating system comes up and connects; with latency that takes some
+    time after the job (assumed)."""
+    instruments = system.fabric.instruments
+    at_once = instruments.latency.profile == "none"
+    progress = instruments.transitions.begin("rmc", _RMC_SECONDS, at_once=at_once)
+    if progress.done():
+        _connected(system, item)
+        return
+    epoch = system.fabric.epoch
+
+    def run() -> None:
+        progress.wait(lambda: system.fabric.epoch != epoch)
+        with system.fabric.world.transaction():
+            found = system.find(item.type, item.uuid)
+            if (
+                found is not None
+                and system.fabric.epoch == epoch
+                and found.created == item.created
+                and found.value("PartitionState") == partition.RUNNING
+                and found.value("ResourceMonitoringControlState") == "inactive"
+            ):
+                _connected(system, found)
+
+    name = f"rmc {item.value('PartitionName')}"
+    threading.Thread(target=run, name=name, daemon=True).start()
+
+
+def _connected(system: store.System, item: store.SimObject) -> None:
+    item = _move(system, item, partition.RUNNING, "busy", "")
+    _move(system, item, partition.RUNNING, "active", "")
+
+
+def _passing(state: str, code: str) -> jobs.Beginning:
+    """Show a state while a job runs, and put back what was."""
+
+    def begin(
+        system: store.System, item: store.SimObject
+    ) -> collections.abc.Callable[[], None]:
+        was = [
+            item.value(tag)
+            for tag in (
+                "PartitionState",
+                "ResourceMonitoringControlState",
+                "ReferenceCode",
+            )
+        ]
+        if was[0] in (partition.STARTING, partition.STOPPING):
+            return lambda: None
+        if (was[0] == partition.OFF) != (state == partition.STARTING):
+            # The job will fail.
+            return lambda: None
+        _move(system, item, state, "inactive", code)
+        epoch = system.fabric.epoch
+
+        def take_back() -> None:
+            found = system.find(item.type, item.uuid)
+            if (
+                found is not None
+                and system.fabric.epoch == epoch
+                and found.value("PartitionState") == state
+            ):
+                _move(system, found, *was)
+
+        return take_back
+
+    return begin
+
+
+jobs.BEGINNINGS["PowerOn"] = _passing(partition.STARTING, "CA000040")
+jobs.BEGINNINGS["PowerOff"] = _passing(partition.STOPPING, "D200B001")
 
 
 def _has_rmc(system: store.System) -> bool:
@@ -139,13 +214,15 @@ def _remove_later(
             "HSCL0DB7 The remove_optical_time is not a number."
         ) from None
     name = parameters["remove_optical_name"]
+    epoch = system.fabric.epoch
 
     def run() -> None:
-        system.fabric.instruments.clock.sleep(minutes * 60)
+        clock = system.fabric.instruments.clock
+        clock.sleep(minutes * 60, lambda: system.fabric.epoch != epoch)
         with system.fabric.world.transaction():
             found = system.find(item.type, item.uuid)
-            # A reset may have brought an older or another partition.
-            if found is not None and found.created == item.created:
+            # A reset brings an older or another partition.
+            if found is not None and system.fabric.epoch == epoch:
                 _unmap(system, found, name)
 
     threading.Thread(target=run, name=f"remove {name}", daemon=True).start()
