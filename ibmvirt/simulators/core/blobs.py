@@ -18,11 +18,16 @@ So clones cost nothing, and a mark of the world is a mark of the contents.
 
 from __future__ import annotations
 
+import collections.abc
+import contextlib
 import hashlib
 import os
 import pathlib
 import tempfile
+import time
 import typing
+
+_GRACE = 60.0
 
 
 class Blobs:
@@ -46,6 +51,21 @@ class Blobs:
         if not name.isalnum() or not path.is_file():
             raise KeyError(name)
         return path
+
+    def collect(self, used: collections.abc.Set[str], grace: float = _GRACE) -> None:
+        """Delete the blobs that nobody names any more.
+
+        :param grace: real seconds that a new one is kept: who wrote it may not
+            have said yet what for.
+        """
+        now = time.time()
+        for path in self._directory.iterdir():
+            if path.name in used or path.name.startswith("."):
+                continue
+            # Another thread may have deleted it, or be about to write it again.
+            with contextlib.suppress(FileNotFoundError):
+                if now - path.stat().st_mtime >= grace:
+                    path.unlink()
 
     def open(self, name: str) -> typing.BinaryIO:
         return self.path(name).open("rb")

@@ -283,6 +283,14 @@ class World:
                 raise ValueError(f"{name}/{key}: {error}") from error
         return found, result
 
+    def values(self) -> collections.abc.Iterator[typing.Any]:
+        """Every value, as it is now and as marks have it."""
+        with self.lock:
+            states = [self._current(), *self._marks.values()]
+        for state in states:
+            for values in state.values():
+                yield from values.values()
+
     def _current(self) -> dict[str, versions.Values]:
         """All collections at one moment; rendering then needs no lock."""
         with self.lock:

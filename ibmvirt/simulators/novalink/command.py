@@ -15,10 +15,13 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import pathlib
+import re
 import secrets
 import ssl
+import threading
 import typing
 
 from ibmvirt.simulators.core import admin, blobs, calls, http, process, tls
@@ -65,6 +68,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--strict", action="store_true", help="refuse what careless clients send")
 
 
+# Real seconds between looks for contents that nobody names any more.
+_COLLECT = 30.0
+_BLOB = re.compile("[0-9a-f]{64}")
+
+
 class Machine:
     """Everything of one simulator process."""
 
@@ -84,6 +92,7 @@ class Machine:
             ),
         )
         self.state = state
+        self._ended = threading.Event()
         self.instruments = calls.Instruments(arguments.rate, arguments.latency)
         self.instruments.latency.table = list(LATENCY)
         self.blobs = blobs.Blobs(state.path / "blobs")
@@ -175,6 +184,15 @@ class Machine:
             endpoint.jobs.clear()
             endpoint.files.clear()
 
+    def collect(self) -> None:
+        """Delete contents that no object, mark or open file names."""
+        used = set().union(*(endpoint.files.blobs() for endpoint in self.endpoints))
+        for value in self.fabric.world.values():
+            blob = getattr(value, "blob", "")
+            if blob:
+                used.update(_BLOB.findall(blob))
+        self.blobs.collect(used)
+
     def _after_reset(self) -> None:
         self.fabric.epoch += 1
         for endpoint in self.endpoints:
@@ -200,12 +218,22 @@ class Machine:
                 found.append(f"{name}: {count} sessions were not logged off")
         return found
 
+    def _collect_now_and_then(self) -> None:
+        while not self._ended.wait(_COLLECT):
+            self.collect()
+
     def start(self) -> None:
+        # The generated world stays: the collector need not look at it again,
+        # which takes milliseconds with many partitions.
+        gc.collect()
+        gc.freeze()
+        threading.Thread(target=self._collect_now_and_then, daemon=True).start()
         for serving in self.servers:
             serving.start()
         self.admin.start()
 
     def stop(self) -> None:
+        self._ended.set()
         self.instruments.rules.delete()
         for endpoint in self.endpoints:
             endpoint.queue.close()

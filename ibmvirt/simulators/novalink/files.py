@@ -86,6 +86,11 @@ class Files:
         with self._lock:
             self._files.pop(uuid, None)
 
+    def blobs(self) -> set[str]:
+        """Contents that open files hold."""
+        with self._lock:
+            return {file.blob for file in self._files.values()}
+
     def left(self) -> list[str]:
         with self._lock:
             return [file.value("Filename") for file in self._files.values()]

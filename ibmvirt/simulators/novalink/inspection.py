@@ -33,7 +33,7 @@ def add_routes(control: admin.Admin, fabric: store.Fabric) -> None:
     control.route(
         "PUT",
         r"luns/(\d+)",
-        lambda n, body: luns.describe(luns.resize(fabric, n, body)),
+        lambda n, body: luns.describe(luns.change(fabric, n, body)),
     )
     control.route("DELETE", r"luns/(\d+)", lambda n, *_q: luns.remove(fabric, n))
 
@@ -56,7 +56,8 @@ def add_local_routes(
 
 
 def disk(fabric: store.Fabric, name: str) -> http.Response:
-    """The bytes of a logical unit, virtual disk or medium, by name or UDID.
+    """The bytes of a logical unit, virtual disk or medium, by name or UDID, or
+    of a LUN by its UDID.
 
     :raises KeyError: there is none, or it has no contents.
     """
@@ -78,6 +79,9 @@ def _blob(fabric: store.Fabric, name: str) -> str:
             item.value("UniqueDeviceID"),
         ):
             return str(item.blob)
+    for lun in luns.all_of(fabric):
+        if name == lun.udid:
+            return lun.blob
     for system in fabric.systems:
         for group in system.all("VolumeGroup"):
             for kind in ("disk", "media"):

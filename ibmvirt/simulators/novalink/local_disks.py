@@ -73,7 +73,7 @@ class LocalDisks:
         self._lock = threading.Lock()
         self._devices: dict[str, _Device] = {}
         self._served: dict[str, _Disk] = {}
-        self._seen: tuple[object, object] | None = None
+        self._seen: tuple[object, ...] | None = None
         self._watcher: threading.Thread | None = None
         for name in ("dev/disk/by-id", "sys/block", *backing.LOCAL_HOMES.values()):
             (root / name).mkdir(parents=True)
@@ -98,9 +98,11 @@ class LocalDisks:
     def refresh(self) -> None:
         """Let the files follow what is mapped and served."""
         with self._lock:
+            fabric = self._system.fabric
             seen = (
                 self._system.objects.current(),
-                self._system.home("LogicalUnit").current(),
+                fabric.shared.current(),
+                fabric.luns.current(),
             )
             # A version is replaced, never changed.
             if self._seen is not None and all(map(_same, self._seen, seen)):
@@ -109,7 +111,7 @@ class LocalDisks:
             units = {
                 unit.value("UniqueDeviceID"): unit.blob
                 for unit in self._system.all("LogicalUnit")
-            }
+            } | {lun.udid: lun.blob for lun in fabric.luns.current().values()}
             self._follow_devices(units)
             self._follow_served(units)
 
@@ -157,7 +159,7 @@ class LocalDisks:
             ("VolumeCapacity", 1 << 20),
         ):
             size = size or int(float(xml.value(storage, tag, "0")) * unit)
-        if xml.name(storage) == "LogicalUnit":
+        if xml.name(storage) in ("LogicalUnit", "PhysicalVolume"):
             udid = xml.value(storage, "UniqueDeviceID")
             return _Disk(units.get(udid, ""), size, slot)
         for tag, name in (("DiskName", "disk"), ("MediaName", "media")):

@@ -39,6 +39,7 @@ class Lun:
     :ivar lun: its number behind the targets.
     :ivar portal: address and port of an iSCSI target, '' for Fibre Channel.
     :ivar user: CHAP user that an iSCSI target wants, '' for none.
+    :ivar blob: its content, '' for zeros.
     """
 
     number: int
@@ -48,6 +49,7 @@ class Lun:
     portal: str = ""
     user: str = ""
     password: str = ""
+    blob: str = ""
 
     @property
     def udid(self) -> str:

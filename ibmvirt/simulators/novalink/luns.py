@@ -18,6 +18,7 @@ from the beginning, others after a job LUARecovery or ISCSIDiscovery.
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import typing
 
@@ -30,11 +31,11 @@ __all__ = [
     "Lun",
     "add",
     "all_of",
+    "change",
     "configure",
     "describe",
     "generate",
     "remove",
-    "resize",
 ]
 
 TARGETS = ("5005076801000001", "5005076801000002")
@@ -56,7 +57,7 @@ def add(fabric: store.Fabric, given: dict[str, typing.Any]) -> Lun:
 
     :raises ValueError: a field is unknown or not usable; it names the field.
     """
-    known = {field.name for field in dataclasses.fields(Lun)} - {"number"}
+    known = {field.name for field in dataclasses.fields(Lun)} - {"number", "blob"}
     for name in given:
         if name not in known:
             raise ValueError(f"{name}: unknown field; known are {sorted(known)}")
@@ -86,20 +87,35 @@ def add(fabric: store.Fabric, given: dict[str, typing.Any]) -> Lun:
     return made
 
 
-def resize(fabric: store.Fabric, number: str, given: dict[str, typing.Any]) -> Lun:
-    """Give a LUN a new ``size`` in MiB; a VIOS sees it when it looks again.
+def change(fabric: store.Fabric, number: str, given: dict[str, typing.Any]) -> Lun:
+    """Give a LUN a new ``size`` in MiB, which a VIOS sees when it looks again,
+    or a new ``content``, in base64; the rest of it reads as zeros.
 
     :raises KeyError: there is none.
-    :raises ValueError: the size is none, or smaller than before.
+    :raises ValueError: a field is unknown or not usable; it names the field.
     """
+    for name in given:
+        if name not in ("size", "content"):
+            raise ValueError(f"{name}: unknown field; known are ['content', 'size']")
+    blob = None
+    if "content" in given:
+        try:
+            data = base64.b64decode(str(given["content"]), validate=True)
+        except ValueError:
+            raise ValueError("content: must be base64") from None
+        blob = fabric.blobs.put(data)
     with fabric.world.transaction():
         before: Lun = fabric.luns[number]
-        size = given.get("size")
+        size = given.get("size", before.size)
         if not isinstance(size, int) or isinstance(size, bool) or size < before.size:
             raise ValueError(f"size: must be a number of at least {before.size} MiB")
-        grown = dataclasses.replace(before, size=size)
-        fabric.luns[number] = grown
-    return grown
+        if blob is not None and fabric.blobs.size(blob) > size << 20:
+            raise ValueError(f"content: has more than {size} MiB")
+        changed = dataclasses.replace(
+            before, size=size, blob=before.blob if blob is None else blob
+        )
+        fabric.luns[number] = changed
+    return changed
 
 
 def remove(fabric: store.Fabric, number: str) -> None:

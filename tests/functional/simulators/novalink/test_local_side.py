@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import pathlib
@@ -27,6 +28,7 @@ from pypowervm.tasks import scsi_mapper, vterm
 from pypowervm.tasks import storage as pvm_tasks
 from pypowervm.wrappers import storage as pvm_stor
 
+from ibmvirt.simulators.core import handle
 from ibmvirt.simulators.novalink import rfb
 from tests.functional.simulators.novalink import support
 from tests.unit.simulators.novalink import requests
@@ -232,3 +234,26 @@ def test_a_disk_of_a_partition_is_mapped_to_the_management_partition(local, root
         assert unit.refresh().in_use
         scsi_mapper.remove_lu_mapping(local, vios.uuid, owner)
     assert not unit.refresh().in_use
+
+
+def test_a_lun_has_the_bytes_that_it_was_given(novalink, local, root):
+    content = base64.b64encode(CONTENT).decode()
+    lun = novalink.admin("PUT", "luns/1", {"content": content})
+    assert novalink.disk(lun["udid"]) == CONTENT
+    machine = requests.pvm_ms.System.get(local)[0]
+    vioses = requests.pvm_vios.VIOS.get(local, xag=["ViosStorage", "ViosSCSIMapping"])
+    second = next(vios for vios in vioses if vios.name == "vios2")
+    volume = next(one for one in second.phys_vols if one.udid == lun["udid"])
+    mgmt = requests.vios_with(local).uuid
+    scsi_mapper.add_vscsi_mapping(machine.uuid, second.uuid, mgmt, volume)
+    (link,) = (root / "dev/disk/by-id").iterdir()
+    assert link.stat().st_size == volume.capacity << 20
+    with link.open("rb") as file:
+        assert file.read(len(CONTENT) + 1) == CONTENT + b"\0"
+    for fields, text in (
+        ({"content": "?"}, "content: must be base64"),
+        ({"bytes": "x"}, "bytes: unknown field"),
+        ({"size": 1}, "size: must be"),
+    ):
+        with pytest.raises(handle.SimulatorError, match=text):
+            novalink.admin("PUT", "luns/1", fields)
