@@ -46,11 +46,14 @@ class ZVMSimulator(handle.Simulator):
         found: str | None = self.members[0]["token_path"]
         return found
 
-    def kill_connector(self, member: str = "ZVMSIM1") -> None:
-        """End a member's Connector as a crash does; restart it by the next."""
-        self.admin("POST", f"members/{member}/kill", {})
+    def kill_connector(self, member: str | None = None) -> None:
+        """Kill the Connector of a member, the first one, until a restart."""
+        self.admin("POST", f"members/{member or self._first}/kill", {})
 
     def restart_connector(self, member: str | None = None) -> None:
         """Kill the Connector of a member, the first one, and start it again."""
-        name = member or self.members[0]["name"]
-        self.admin("POST", f"members/{name}/restart", {})
+        self.admin("POST", f"members/{member or self._first}/restart", {})
+
+    @property
+    def _first(self) -> str:
+        return str(self.members[0]["name"])

@@ -200,34 +200,51 @@ class Machine:
         with self._restarting:
             if self._stopped:
                 raise KeyError("member that runs")
-            one.kill()
-            self.daemon.forget(one.name)
+            self._crash(one)
         return {"connector_url": one.url}
 
     def restart(self, name: str, body: typing.Any) -> typing.Any:
-        """Kill a member's Connector, if it runs, and start it on the same port."""
+        """Kill a member's Connector and start it on the same port.
+
+        :raises KeyError: no such member, or the simulator ends.
+        """
         one = self._member(name)
-        address = one.url.partition("://")[2]
-        host, _, port = address.rpartition(":")
         with self._restarting:
-            if self._stopped:
-                raise KeyError("member that runs")
-            one.kill()
-            self.daemon.forget(one.name)
-            one.start(self.state, host, int(port))
+            self._crash(one)
+            self._start_again(one)
         return {"connector_url": one.url}
 
     def _restart_by_rule(self, _effect: calls.Effect, call: calls.Call) -> None:
         """The Connector crashes at this call, which gets no answer."""
-        name = str(call.record["system"])
+        one = self._member(str(call.record["system"]))
 
-        def restart() -> None:
-            # Meanwhile the simulator may have been told to end.
-            with contextlib.suppress(KeyError):
-                self.restart(name, {})
+        def start_again() -> None:
+            try:
+                # Meanwhile the simulator may have been told to end.
+                with contextlib.suppress(KeyError):
+                    self._start_again(one)
+            finally:
+                self._restarting.release()
 
-        threading.Thread(target=restart, daemon=True).start()
+        # Held over both threads: nobody else kills or starts it meanwhile.
+        self._restarting.acquire()
+        try:
+            self._crash(one)
+            threading.Thread(target=start_again, daemon=True).start()
+        except BaseException:
+            self._restarting.release()
+            raise
         raise calls.Broken("drop")
+
+    def _crash(self, one: member.Member) -> None:
+        one.kill()
+        self.daemon.forget(one.name)
+
+    def _start_again(self, one: member.Member) -> None:
+        if self._stopped:
+            raise KeyError("member that runs")
+        host, _, port = one.url.partition("://")[2].rpartition(":")
+        one.start(self.state, host, int(port))
 
     def stop(self) -> None:
         """End everything; also after a start that failed in the middle."""

@@ -14,12 +14,13 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import pathlib
 
 import pytest
 
 from ibmvirt.simulators.zvm import imagefile
-from tests.functional.simulators.zvm.conftest import RAW
+from tests.functional.simulators.zvm.conftest import RAW, Client
 
 
 def test_a_guest_configures_what_it_was_given(zvm, client, server):
@@ -150,6 +151,28 @@ def test_what_is_deleted_leaves_nothing(zvm, client, server):
     assert zvm.compare("clean") == []
     assert zvm.verify() == []
     assert client.refused("guest_get_power_state", server)[0] == 404
+
+
+def test_ten_lives_at_once(zvm, client, image):
+    """Created, deployed, coupled, started and deleted without an error."""
+    client.ok("image_import", "base", f"file://{image}", {"os_version": "rhel9.4"})
+
+    def life(number):
+        own, name = Client(zvm.connector_url), f"TEN{number}"
+        disks = [{"size": "1g", "is_boot_disk": True}]
+        own.ok("guest_create", name, 1, 512, disk_list=disks)
+        own.ok("guest_deploy", name, "base")
+        own.ok("guest_create_nic", name, vdev="1000")
+        own.ok("guest_nic_couple_to_vswitch", name, "1000", "DEFAULT")
+        own.ok("guest_start", name)
+        assert zvm.disk(f"{name}/0100") == RAW
+        own.ok("guest_delete", name)
+
+    with concurrent.futures.ThreadPoolExecutor(10) as pool:
+        list(pool.map(life, range(10)))
+    assert zvm.compare() == []
+    assert zvm.verify() == []
+    client.ok("image_delete", "base")
 
 
 def test_the_host(client):
