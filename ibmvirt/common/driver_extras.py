@@ -21,6 +21,7 @@ import functools
 import logging
 import typing
 
+import nova.conf
 import nova.exception
 from nova.compute import power_state, task_states, vm_states
 from nova.virt import hardware
@@ -45,6 +46,7 @@ from ibmvirt.common import (
 from ibmvirt.common.flows import attach as attach_flow
 
 LOG = logging.getLogger(__name__)
+CONF = nova.conf.CONF
 
 
 class Extras:
@@ -280,7 +282,8 @@ class Extras:
             ):
                 records.reread(instance)
                 records.keep(instance, part.record(planning.server(instance)))
-            return dict(part.connector(planning.server(instance), guest))
+            found = part.connector(planning.server(instance), guest)
+            return {**found, "ip": CONF.my_block_storage_ip}
 
     def failed_spawn_cleanup(self, instance: typing.Any) -> None:
         """A build ended while its volumes were prepared, before its guest."""
@@ -351,7 +354,9 @@ class Extras:
     ) -> None:
         with self._operation("snapshot", instance, context):
             part = self._need(self.backend.snapshots, "take a snapshot")
-            guest = self._guest(instance)
+            guest = self.backend.guests.find(planning.server(instance))
+            if guest is None:
+                raise nova.exception.InstanceNotRunning(instance_id=instance.uuid)
             update_task_state(task_state=task_states.IMAGE_PENDING_UPLOAD)
             try:
                 with part.open(planning.server(instance), guest) as captured:

@@ -103,7 +103,7 @@ class ConformanceTest(SUITE, test.TestCase):
     def test_snapshot_of_a_server_that_is_gone(self):
         instance = test_utils.get_test_instance(obj=True)
         self.assertRaises(
-            exception.InstanceNotFound,
+            exception.InstanceNotRunning,
             self.connection.snapshot,
             self.ctxt, instance, nova_objects.IMAGE_ID, lambda **_states: None,
         )  # fmt: skip
