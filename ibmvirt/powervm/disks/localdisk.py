@@ -24,6 +24,7 @@ from __future__ import annotations
 import base64
 import collections.abc
 import contextlib
+import functools
 import hashlib
 import logging
 import math
@@ -65,7 +66,9 @@ def _cut(prefix: str, server_uuid: str) -> str:
     return f"{prefix}{base64.b32encode(digest).decode().lower()}"[:_NAME_MAX]
 
 
+@functools.lru_cache(maxsize=64)
 def _names(server_uuid: str) -> frozenset[str]:
+    """All names of a server's disks; asked for each mapping of a VIOS."""
     return frozenset(
         (
             disk_name(server_uuid, "root"),

@@ -18,6 +18,7 @@ clone. Names are those of nova-powervm, so that its images are used on.
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import typing
@@ -39,19 +40,23 @@ _PREFIXES = {"root": "boot", "ephemeral": "eph", "swap": "swap"}
 
 def disk_name(server: plan.Server, disk: plan.DiskSpec) -> str:
     """The name of a server's logical unit: boot_<name>_<start of the UUID>."""
-    index = "" if disk.role == "root" else str(disk.index)
-    prefix = f"{_PREFIXES[disk.role]}{index}_"
+    return _name(server.name, server.uuid, disk.role, disk.index)
+
+
+def _name(name: str, uuid: str, role: str, index: int) -> str:
+    number = "" if role == "root" else str(index)
     return str(
         util.sanitize_file_name_for_api(
-            server.name, prefix=prefix, suffix=f"_{server.uuid[:8]}"
+            name, prefix=f"{_PREFIXES[role]}{number}_", suffix=f"_{uuid[:8]}"
         )
     )
 
 
-def disk_names(server: plan.Server) -> frozenset[str]:
-    """All names that a server's logical units can have."""
+@functools.lru_cache(maxsize=64)
+def _names(name: str, uuid: str) -> frozenset[str]:
+    """All names of a server's units; asked for each mapping of a VIOS."""
     return frozenset(
-        disk_name(server, plan.DiskSpec(role, index, 0))
+        _name(name, uuid, role, index)
         for role in _PREFIXES
         for index in range(1 if role == "root" else base.EPHEMERALS)
     )
@@ -114,7 +119,7 @@ class SharedPool(base.DiskKind):
         return storage_wrapper.LU.bld_ref(self._adapter, disk.name, disk.id)
 
     def owns(self, server: plan.Server, name: str) -> bool:
-        return name in disk_names(server)
+        return name in _names(server.name, server.uuid)
 
     def is_root(self, name: str) -> bool:
         return name.startswith(f"{_PREFIXES['root']}_")
@@ -152,7 +157,7 @@ class SharedPool(base.DiskKind):
         return _ref(unit, disk.role)
 
     def leftovers(self, server: plan.Server) -> tuple[plan.DiskRef, ...]:
-        names = disk_names(server)
+        names = _names(server.name, server.uuid)
         with errors.attempting(f"look for disks of {server.name}"):
             found = self._units.all()
         return tuple(
