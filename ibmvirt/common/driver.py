@@ -14,8 +14,6 @@
 
 from __future__ import annotations
 
-import collections.abc
-import contextlib
 import dataclasses
 import functools
 import logging
@@ -24,18 +22,17 @@ import typing
 import nova.conf
 import nova.exception
 from nova.virt import driver as nova_driver
-from nova.virt import hardware
 from nova.virt import node as nova_node
 
 import ibmvirt
 from ibmvirt.common import (
     availability,
     capability,
-    context,
     device_tags,
     driver_devices,
+    driver_guests,
+    driver_images,
     engine,
-    errors,
     events,
     exceptions,
     images,
@@ -48,7 +45,6 @@ from ibmvirt.common import (
     unsupported,
     vif_wait,
 )
-from ibmvirt.common import driver_extras as extras
 from ibmvirt.common.flows import destroy as destroy_flow
 from ibmvirt.common.flows import spawn as spawn_flow
 
@@ -57,8 +53,9 @@ CONF = nova.conf.CONF
 
 
 class BaseDriver(
-    extras.Extras,
+    driver_guests.Guests,
     driver_devices.Devices,
+    driver_images.Images,
     unsupported.Unsupported,
     nova_driver.ComputeDriver,
 ):
@@ -264,14 +261,7 @@ class BaseDriver(
         destroy_disks: bool = True,
         destroy_secrets: bool = True,
     ) -> None:
-        with self._operation("destroy", instance, context):
-            what = plan.Destroy(
-                planning.server(instance),
-                planning.vifs(network_info),
-                planning.connected_volumes(block_device_info),
-                destroy_disks,
-            )
-            engine.run(destroy_flow.build(what, self.backend))
+        self._remove(context, instance, network_info, block_device_info, destroy_disks)
 
     def cleanup(
         self,
@@ -284,7 +274,25 @@ class BaseDriver(
         destroy_vifs: bool = True,
         destroy_secrets: bool = True,
     ) -> None:
-        with self._operation("destroy", instance, context):
+        self._remove(
+            context,
+            instance,
+            network_info,
+            block_device_info,
+            destroy_disks,
+            destroy_vifs,
+        )
+
+    def _remove(
+        self,
+        request: typing.Any,
+        instance: typing.Any,
+        network_info: typing.Any,
+        block_device_info: typing.Any,
+        destroy_disks: bool,
+        destroy_vifs: bool = True,
+    ) -> None:
+        with self._operation("destroy", instance, request):
             what = plan.Destroy(
                 planning.server(instance),
                 planning.vifs(network_info),
@@ -293,76 +301,3 @@ class BaseDriver(
                 destroy_vifs,
             )
             engine.run(destroy_flow.build(what, self.backend))
-
-    # -- helpers ----------------------------------------------------------
-
-    @contextlib.contextmanager
-    def _operation(
-        self,
-        name: str,
-        instance: typing.Any,
-        request: typing.Any = None,
-        *,
-        building: bool = False,
-    ) -> collections.abc.Iterator[None]:
-        """The block is an operation: named in every call, its errors Nova's."""
-        work = context.Operation(
-            name,
-            instance.uuid,
-            request_id=getattr(request, "request_id", None),
-            probe=functools.partial(_deleting, instance) if building else None,
-        )
-        with (
-            errors.to_nova(instance.uuid, building=building),
-            context.operation(work),
-            self.reporter.operating(instance.uuid),
-        ):
-            yield
-
-    @contextlib.contextmanager
-    def _on_host(
-        self, task: str, *, listing: bool = False
-    ) -> collections.abc.Iterator[None]:
-        """The block is work on the node, not on a server; its errors Nova's."""
-        with errors.to_nova(listing=listing), context.background(task):
-            yield
-
-    def _guest(self, instance: typing.Any) -> plan.GuestRef:
-        """:raises GuestNotFound: the platform does not have it."""
-        guest = self.backend.guests.find(planning.server(instance))
-        if guest is None:
-            raise exceptions.GuestNotFound(
-                f"find the guest of {instance.name} ({instance.uuid})",
-                f"{self.backend.name} has none",
-            )
-        return guest
-
-    def _need(self, part: typing.Any, what: str) -> typing.Any:
-        """A capability that may be absent, or Unsupported."""
-        if part is None:
-            raise exceptions.Unsupported(
-                what, f"the {self.backend.name} driver does not support it"
-            )
-        return part
-
-    @staticmethod
-    def _info(state: plan.GuestState) -> hardware.InstanceInfo:
-        return hardware.InstanceInfo(
-            state=state.power_state, internal_id=state.internal_id
-        )
-
-
-def _deleting(instance: typing.Any) -> str | None:
-    """Why a build shall stop: Nova is deleting the server, or it is gone."""
-    from nova import objects
-    from nova.compute import task_states
-
-    try:
-        current = objects.Instance.get_by_uuid(
-            instance._context, instance.uuid, expected_attrs=[]
-        )
-    except nova.exception.InstanceNotFound:
-        return "the server was deleted"
-    if current.task_state == task_states.DELETING:
-        return "the server is being deleted"
-    return None

@@ -24,20 +24,12 @@ from __future__ import annotations
 import typing
 
 import nova.exception
-from nova.compute import task_states
 
-from ibmvirt.common import capability
+from ibmvirt.common import driver_part
 
 
-class Unsupported:
-    """A mixin of BaseDriver."""
-
-    backend: capability.Backend
-
-    def _refuse(self, what: str) -> typing.NoReturn:
-        raise NotImplementedError(
-            f"Could not {what}: the {self.backend.name} driver does not support it."
-        )
+class Unsupported(driver_part.DriverPart):
+    """A part of BaseDriver."""
 
     def suspend(self, context: typing.Any, instance: typing.Any) -> None:
         self._refuse(f"suspend the server {instance.uuid}")
@@ -63,11 +55,6 @@ class Unsupported:
         share_info: typing.Any,
     ) -> None:
         self._refuse(f"rescue the server {instance.uuid}")
-
-    def _refuse_rescue(self, instance: typing.Any) -> None:
-        """Nova stops a server before its rescue: it shall rather run on."""
-        if instance.task_state == task_states.RESCUING:
-            self._refuse(f"rescue the server {instance.uuid}")
 
     def unrescue(self, context: typing.Any, instance: typing.Any) -> None:
         self._refuse(f"unrescue the server {instance.uuid}")

@@ -18,7 +18,7 @@ from __future__ import annotations
 import nova.conf
 import pytest
 
-from ibmvirt.common import driver as driver_module
+from ibmvirt.common import driver_part
 from tests.support import memory_backend, nova_objects
 
 
@@ -58,7 +58,7 @@ def deleting(monkeypatch):
     """A list; what is appended is why Nova no longer wants the server."""
     reasons = []
     monkeypatch.setattr(
-        driver_module, "_deleting", lambda _i: reasons[0] if reasons else None
+        driver_part, "_deleting", lambda _i: reasons[0] if reasons else None
     )
     return reasons
 

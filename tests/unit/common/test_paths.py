@@ -23,8 +23,7 @@ from nova.network import model
 from nova.virt import fake
 
 from ibmvirt import configdrive
-from ibmvirt.common import driver as driver_module
-from ibmvirt.common import exceptions
+from ibmvirt.common import driver_part, exceptions
 from tests.support import memory_backend, nova_objects
 from tests.unit.common import test_spawn
 
@@ -182,14 +181,14 @@ class TestDeleting:
         monkeypatch.setattr(
             "nova.objects.Instance.get_by_uuid", lambda *_a, **_n: current
         )
-        assert driver_module._deleting(nova_objects.instance()) == why
+        assert driver_part._deleting(nova_objects.instance()) == why
 
     def test_by_its_absence(self, monkeypatch, glance):
         def find(_context, uuid, **_names):
             raise nova.InstanceNotFound(instance_id=uuid)
 
         monkeypatch.setattr("nova.objects.Instance.get_by_uuid", find)
-        why = driver_module._deleting(nova_objects.instance())
+        why = driver_part._deleting(nova_objects.instance())
         assert why == "the server was deleted"
 
 

@@ -80,10 +80,10 @@ def stored(monkeypatch):
 
 def test_what_is_missing_is_made_once_and_saved(driver, volumes, stored):
     server = nova_objects.instance()
-    assert driver.get_volume_connector(server) == {"wwpns": ["c051"]}
+    assert driver.get_volume_connector(server)["wwpns"] == ["c051"]
     assert server.saved
     server.saved.clear()
-    assert driver.get_volume_connector(server) == {"wwpns": ["c051"]}
+    assert driver.get_volume_connector(server)["wwpns"] == ["c051"]
     assert (server.saved, volumes.made) == ([], 1)
 
 
@@ -91,13 +91,13 @@ def test_what_another_request_has_kept_is_taken_over(driver, volumes, stored):
     """Nova's request may have been sent before the other one was carried out."""
     stored["wwpn"] = "c05f"
     server = nova_objects.instance()
-    assert driver.get_volume_connector(server) == {"wwpns": ["c05f"]}
+    assert driver.get_volume_connector(server)["wwpns"] == ["c05f"]
     assert volumes.made == 0
 
 
 def test_a_server_that_is_being_deleted_gets_nothing_new(driver, volumes, stored):
     server = nova_objects.instance(task_state=task_states.DELETING)
-    assert driver.get_volume_connector(server) == {"wwpns": [None]}
+    assert driver.get_volume_connector(server)["wwpns"] == [None]
     assert volumes.made == 0
 
 
@@ -106,7 +106,7 @@ def test_a_server_that_the_database_does_not_have(driver, volumes, monkeypatch):
         raise nova.InstanceNotFound(instance_id=uuid)
 
     monkeypatch.setattr(objects.Instance, "get_by_uuid", gone)
-    assert driver.get_volume_connector(nova_objects.instance()) == {"wwpns": ["c051"]}
+    assert driver.get_volume_connector(nova_objects.instance())["wwpns"] == ["c051"]
 
 
 def test_an_attached_volume_leaves_its_mark_in_the_connection(driver, volumes, spawn):
