@@ -235,7 +235,7 @@ class _Started:
 # What belongs to no server is named as itself.
 _SHARED = (
     "shared storage pool", "vios", "media repository", "list the guests",
-    "fibre channel", "fabric",
+    "fibre channel", "fabric", "ssi cluster",
 )  # fmt: skip
 
 
