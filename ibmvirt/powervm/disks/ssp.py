@@ -157,12 +157,13 @@ class SharedPool(base.DiskKind):
         return _ref(unit, disk.role)
 
     def leftovers(self, server: plan.Server) -> tuple[plan.DiskRef, ...]:
+        """One call for each tier of the pool."""
         names = _names(server.name, server.uuid)
         with errors.attempting(f"look for disks of {server.name}"):
-            found = self._units.all()
+            found = self._units.everywhere()
         return tuple(
-            _ref(unit, unit.name.split("_", 1)[0])
-            for unit in found
+            _ref(unit, unit.name.split("_", 1)[0], tier)
+            for tier, unit in found
             if unit.name in names
         )
 
@@ -181,18 +182,24 @@ class SharedPool(base.DiskKind):
 
     def _delete(self, disk: plan.DiskRef) -> None:
         with errors.attempting(f"delete the disk {disk.name}"):
-            uuid = disk.extra.get("uuid")
+            uuid, tier = disk.extra.get("uuid"), disk.extra.get("tier")
             if uuid is None:
-                same = [one for one in self._units.all() if one.udid == disk.id]
+                same = [
+                    (home, unit.uuid)
+                    for home, unit in self._units.everywhere()
+                    if unit.udid == disk.id
+                ]
                 if not same:
                     return
-                uuid = same[0].uuid
+                tier, uuid = same[0]
             try:
-                self._units.delete(uuid)
+                self._units.delete(uuid, tier)
             except (pypowervm.ConnectionError, pypowervm.TimeoutError):
-                if any(one.udid == disk.id for one in self._units.all()):
+                if any(one.udid == disk.id for one in self._units.all(tier)):
                     raise
 
 
-def _ref(unit: typing.Any, role: str) -> plan.DiskRef:
-    return plan.DiskRef(KIND, unit.udid, unit.name, role, {"uuid": unit.uuid})
+def _ref(unit: typing.Any, role: str, tier: str | None = None) -> plan.DiskRef:
+    return plan.DiskRef(
+        KIND, unit.udid, unit.name, role, {"uuid": unit.uuid, "tier": tier}
+    )

@@ -46,14 +46,27 @@ class Units:
         active = self._topology.active_vioses()
         return next((v for v in active if v.uuid in nodes), active[0])
 
-    def all(self) -> list[typing.Any]:
-        """One call."""
+    def all(self, tier: str | None = None) -> list[typing.Any]:
+        """One call.
+
+        :param tier: the UUID of another tier of the pool.
+        """
         found: list[typing.Any] = storage_wrapper.LUEnt.get(
             self.adapter,
             parent_type=storage_wrapper.Tier,
-            parent_uuid=self._topology.tier().uuid,
+            parent_uuid=tier or self._topology.tier().uuid,
         )
         return found
+
+    def everywhere(self) -> list[tuple[str, typing.Any]]:
+        """The units of all tiers with their tiers' UUIDs. One call each.
+
+        New ones are made in one tier; another may have been configured before.
+        """
+        own = self._topology.tier()
+        return [
+            (tier, unit) for tier in (own.uuid, *own.others) for unit in self.all(tier)
+        ]
 
     def put_disk(self, name: str, size: float, clone: str | None = None) -> typing.Any:
         """Make a disk of ``size`` GB, of a name that nobody else makes.
@@ -102,11 +115,11 @@ class Units:
                 raise
             return found
 
-    def delete(self, uuid: str) -> None:
+    def delete(self, uuid: str, tier: str | None = None) -> None:
         """Remove a unit; silent if it is gone."""
-        tier = self._topology.tier()
+        home = tier or self._topology.tier().uuid
         try:
-            self.adapter.delete("Tier", tier.uuid, "LogicalUnit", uuid)
+            self.adapter.delete("Tier", home, "LogicalUnit", uuid)
         except pypowervm.HttpNotFound:
             return
 

@@ -63,6 +63,8 @@ class Tier:
     href: str
     # UUIDs of the VIOSes of this system that are nodes of the cluster.
     nodes: frozenset[str] = frozenset()
+    # UUIDs of the pool's other tiers, which may have disks of old servers.
+    others: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -344,8 +344,9 @@ class Topology:
             if tier.name == self._tier_name or (
                 not self._tier_name and tier.is_default
             ):
+                others = tuple(one.uuid for one in tiers if one.uuid != tier.uuid)
                 return Tier(
-                    tier.uuid, tier.name, pool.uuid, pool.name, tier.href, nodes
+                    tier.uuid, tier.name, pool.uuid, pool.name, tier.href, nodes, others
                 )
         raise exceptions.HypervisorError(
             what,
