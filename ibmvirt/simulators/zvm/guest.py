@@ -14,10 +14,9 @@
 
 from __future__ import annotations
 
-import re
 import typing
 
-from ibmvirt.simulators.zvm import model, reader
+from ibmvirt.simulators.zvm import entries, model, reader
 
 
 def log_off(zvm: model.Zvm, user: model.User, text: str) -> None:
@@ -33,7 +32,10 @@ def log_off(zvm: model.Zvm, user: model.User, text: str) -> None:
 def _take_devices(zvm: model.Zvm, user: model.User, member: str) -> None:
     """DEDICATE statements take effect; a device that is away is told of."""
     for words in user.statements("DEDICATE"):
-        vdev, real = model.vdev_of(words[1]), model.vdev_of(words[2])
+        if len(words) < 3:
+            zvm.say(user.name, f"HCPLGA002E Invalid operand - {' '.join(words)}")
+            continue
+        vdev, real = words[1].upper().zfill(4), words[2].upper().zfill(4)
         device = zvm.devices.get(f"{member}/{real}")
         if device is None or device.offline or device.owner not in ("", user.name):
             zvm.say(user.name, f"HCPLGA1556E {vdev} not attached: {real} is not free")
@@ -45,7 +47,7 @@ def _couple(zvm: model.Zvm, user: model.User) -> tuple[model.Nic, ...]:
     """NICDEF statements take effect; a wrong vswitch or VLAN is told of, and an
     address that another running user has."""
     nics = []
-    for nic in model.nics_of(user):
+    for nic in entries.nics_of(user):
         holder = zvm.holder_of(nic.mac, user.name)
         if holder is not None:
             text = f"HCPLGA2797E {nic.vdev} not created: {nic.mac} is {holder}'s"
@@ -60,25 +62,9 @@ def _couple(zvm: model.Zvm, user: model.User) -> tuple[model.Nic, ...]:
     return tuple(nics)
 
 
-def cpus_of(user: model.User) -> list[str]:
-    """Addresses that the entry defines, by COMMAND and by CPU statements."""
-    found = {
-        match.group(1).upper().zfill(2)
-        for line in user.entry
-        if (match := re.match(r"(?:COMMAND DEFINE )?CPU ([0-9A-Fa-f]+)", line))
-    }
-    return sorted(found) or ["00"]
-
-
-def ipl_of(user: model.User) -> str:
-    """The device that the entry IPLs, or CMS."""
-    found = user.statements("IPL")
-    return model.vdev_of(found[0][1]) if found and found[0][1] != "CMS" else "CMS"
-
-
 def root_disk(zvm: model.Zvm, user: model.User) -> model.Minidisk | None:
     """The minidisk that the entry IPLs."""
-    found = zvm.disks.get(f"{user.name}/{ipl_of(user)}")
+    found = zvm.disks.get(f"{user.name}/{entries.ipl_of(user)}")
     return found if isinstance(found, model.Minidisk) else None
 
 
@@ -87,8 +73,8 @@ def log_on(zvm: model.Zvm, user: model.User, member: str) -> None:
     name = user.name
     seen = {
         **zvm.guests.get(name, {}),
-        "cpus": cpus_of(user),
-        "memory_mib": model.memory_mib(user),
+        "cpus": entries.cpus_of(user),
+        "memory_mib": entries.memory_mib(user),
         "standby_mib": 0,
         "since": zvm.instruments.clock.now(),
     }
@@ -104,7 +90,7 @@ def log_on(zvm: model.Zvm, user: model.User, member: str) -> None:
 def boot(zvm: model.Zvm, user: model.User) -> None:
     """Linux starts, again too: the reader is processed, the console fills."""
     name = user.name
-    zvm.say(name, f"00: IPL {ipl_of(user)}\nBooting Linux on {name}")
+    zvm.say(name, f"00: IPL {entries.ipl_of(user)}\nBooting Linux on {name}")
     seen: dict[str, typing.Any] = {
         "hostname": name.lower(),
         "networks": [],

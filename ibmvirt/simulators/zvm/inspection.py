@@ -18,7 +18,7 @@ import dataclasses
 import typing
 
 from ibmvirt.simulators.core import admin, http
-from ibmvirt.simulators.zvm import luns, model, storage
+from ibmvirt.simulators.zvm import entries, luns, model, storage
 
 
 def add_routes(control: admin.Admin, zvm: model.Zvm) -> None:
@@ -72,7 +72,7 @@ def guest(zvm: model.Zvm, name: str) -> dict[str, typing.Any]:
         "name": user.name,
         "state": state,
         "member": user.member,
-        "memory_mib": model.memory_mib(user),
+        "memory_mib": entries.memory_mib(user),
         "hostname": seen.get("hostname"),
         "instance_id": seen.get("instance_id"),
         "networks": seen.get("networks", []),
@@ -107,7 +107,7 @@ def guest(zvm: model.Zvm, name: str) -> dict[str, typing.Any]:
 def _adapters(zvm: model.Zvm, user: model.User) -> list[dict[str, typing.Any]]:
     """Adapters by their NICDEF statements; coupled ones have a vswitch."""
     found = []
-    for nic in model.nics_of(user):
+    for nic in entries.nics_of(user):
         switch = zvm.vswitches.get(nic.switch)
         found.append(
             {

@@ -18,18 +18,13 @@ Values are immutable and replaced, as the core's world wants it.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 import re
 import typing
-import zlib
 
 from ibmvirt.simulators.core import blobs, calls, world
 from ibmvirt.simulators.zvm import codec, imagefile
 from ibmvirt.simulators.zvm.codes import refuse
-
-# The first three bytes of every address: VMLAN MACPREFIX of this system.
-MAC_PREFIX = "020000"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -373,30 +368,6 @@ def vdev_of(text: str) -> str:
     return found
 
 
-def mac_of(user: str, vdev: str) -> str:
-    """The address that CP gives an adapter whose statement has none."""
-    number = zlib.crc32(f"{user}/{vdev}".encode()) & 0x7FFFFF
-    return f"{MAC_PREFIX}{0x800000 | number:06X}"
-
-
-def nics_of(user: User) -> list[Nic]:
-    """The adapters that a user's entry defines, by their numbers."""
-    found: dict[str, Nic] = {}
-    for words in user.statements("NICDEF"):
-        vdev = vdev_of(words[1])
-        nic = found.get(vdev) or Nic(vdev, mac_of(user.name, vdev))
-        pairs = dict(itertools.pairwise(word.upper() for word in words[2:]))
-        if "MACID" in pairs:
-            nic = dataclasses.replace(nic, mac=MAC_PREFIX + pairs["MACID"])
-        if "SYSTEM" in pairs:
-            vlan = pairs.get("VLAN", "0")
-            nic = dataclasses.replace(
-                nic, switch=pairs["SYSTEM"], vlan=int(vlan) if vlan.isdigit() else 0
-            )
-        found[vdev] = nic
-    return [found[vdev] for vdev in sorted(found)]
-
-
 def units(size: str, pool: Pool) -> int:
     """Cylinders or blocks of 5g, 512m or a plain number.
 
@@ -409,22 +380,3 @@ def units(size: str, pool: Pool) -> int:
     if not suffix:
         return number
     return math.ceil(number * (1 << (30 if suffix == "g" else 20)) / pool.unit)
-
-
-def memory_mib(user: User) -> int:
-    """MiB of a user's storage at log-on, by its USER statement."""
-    return _storage(user, 3)
-
-
-def maximum_mib(user: User) -> int:
-    """MiB that a user may define at most."""
-    return _storage(user, 4)
-
-
-def _storage(user: User, position: int) -> int:
-    words = user.entry[0].split() if user.entry else []
-    if len(words) <= position or words[0] != "USER":
-        return 0
-    text = words[position].lower()
-    number = int("".join(c for c in text if c.isdigit()) or 0)
-    return number * 1024 if text.endswith("g") else number

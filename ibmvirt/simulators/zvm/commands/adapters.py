@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from ibmvirt.simulators.zvm import model
+from ibmvirt.simulators.zvm import entries, model
 from ibmvirt.simulators.zvm.codes import refuse
 from ibmvirt.simulators.zvm.commands import networks
 from ibmvirt.simulators.zvm.commands.base import Arguments, Caller, api
@@ -108,8 +108,8 @@ def create_active(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
     nics = {nic.vdev: nic for nic in user.active_nics}
     if vdev in nics:
         raise refuse("active_nic_exists", user=user.name, vdev=vdev)
-    defined = {nic.vdev: nic.mac for nic in model.nics_of(user)}
-    mac = defined.get(vdev, model.mac_of(user.name, vdev))
+    defined = {nic.vdev: nic.mac for nic in entries.nics_of(user)}
+    mac = defined.get(vdev, entries.mac_of(user.name, vdev))
     holder = zvm.holder_of(mac, user.name)
     if holder is not None:
         raise refuse("mac_in_use", mac=mac, user=holder)
@@ -133,7 +133,7 @@ def connect(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
     user, nics = _active(zvm, caller, args, vdev)
     switch = networks.find(zvm, args.flag("-n"))
     # A NICDEF with the vswitch authorizes its user (z/VM 6.4 and later).
-    defined = {nic.vdev: nic for nic in model.nics_of(user)}
+    defined = {nic.vdev: nic for nic in entries.nics_of(user)}
     entry = defined.get(vdev)
     mine = entry if entry is not None and entry.switch == switch.name else None
     granted = dict(switch.grants)

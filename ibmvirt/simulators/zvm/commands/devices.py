@@ -75,7 +75,7 @@ def undedicate(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
 
 def _dedicates(line: str, vdev: str) -> bool:
     words = line.upper().split()
-    return words[:1] == ["DEDICATE"] and words[1].zfill(4) == vdev
+    return words[:1] == ["DEDICATE"] and "".join(words[1:2]).zfill(4) == vdev
 
 
 @api("Image_Device_Dedicate", "-T -v -r -R", refusals=ASSUMED)

@@ -18,7 +18,7 @@ import collections.abc
 import re
 import typing
 
-from ibmvirt.simulators.zvm import guest, model, reader
+from ibmvirt.simulators.zvm import entries, guest, model, reader
 from ibmvirt.simulators.zvm.commands.base import ASSUMED, Caller, Result, tool
 
 _DOWN = Result(4, "Return code 4, Reason code 111.\n")
@@ -127,7 +127,7 @@ def os_release(
 def command_line(
     zvm: model.Zvm, user: model.User, seen: Seen, match: re.Match[str]
 ) -> str:
-    return f"/dev/disk/by-path/ccw-0.0.{guest.ipl_of(user).lower()}-part1\n"
+    return f"/dev/disk/by-path/ccw-0.0.{entries.ipl_of(user).lower()}-part1\n"
 
 
 @answer(r"cat /proc/dasd/devices.*")
@@ -186,7 +186,7 @@ def lsmem(zvm: model.Zvm, user: model.User, seen: Seen, match: re.Match[str]) ->
 def standby(zvm: model.Zvm, user: model.User, seen: Seen, match: re.Match[str]) -> str:
     """Standby storage; with what is online it keeps within the maximum."""
     wanted = int(match.group(1))
-    if seen.get("memory_mib", 0) + wanted > model.maximum_mib(user):
+    if seen.get("memory_mib", 0) + wanted > entries.maximum_mib(user):
         raise Failed("HCPDST094E The maximum storage size is exceeded")
     seen["standby_mib"] = wanted
     return f"STORAGE = {seen.get('memory_mib', 0)}M  STANDBY = {wanted}M\n"

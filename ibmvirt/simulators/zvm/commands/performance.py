@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import collections.abc
 
-from ibmvirt.simulators.zvm import model
+from ibmvirt.simulators.zvm import entries, model
 from ibmvirt.simulators.zvm.commands.base import (
     ASSUMED,
     Arguments,
@@ -40,7 +40,7 @@ def uptime(zvm: model.Zvm, user: model.User) -> float:
 def _block(zvm: model.Zvm, user: model.User) -> str:
     seen = zvm.guests.get(user.name, {})
     seconds = uptime(zvm, user)
-    online = int(seen.get("memory_mib", model.memory_mib(user))) * 1024
+    online = int(seen.get("memory_mib", entries.memory_mib(user))) * 1024
     cpus = len(seen.get("cpus", ["00"]))
     # A guest touches more of its storage the longer it runs, up to 3/4.
     used = online // 4 + min(online // 2, int(seconds) * 512)

@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from ibmvirt.simulators.zvm import model
+from ibmvirt.simulators.zvm import entries, model
 from ibmvirt.simulators.zvm.codes import refuse
 from ibmvirt.simulators.zvm.commands.base import ASSUMED, Arguments, Caller, api
 
@@ -40,7 +40,7 @@ def information(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
 def performance(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
     """Pages of 4 KiB in use: those of the guests of this member, and of CP."""
     used = sum(
-        int(zvm.guests.get(user.name, {}).get("memory_mib", model.memory_mib(user)))
+        int(zvm.guests.get(user.name, {}).get("memory_mib", entries.memory_mib(user)))
         for user in zvm.users.values()
         if user.on and user.member == caller.member
     )

@@ -222,3 +222,20 @@ def test_the_invariants_name_what_is_wrong(guest):
         "POOL1: T1 0100 and T2 0100 overlap",
         "T2 has no statement for minidisk 0100",
     ]
+
+
+def test_statements_that_nobody_understands_do_no_harm(system):
+    path = system.directory / "T1"
+    path.write_text(
+        "USER T1 LBYONLY\nINCLUDE OSDFLT\nIPL LINUX1\nDEDICATE 1A00\nNICDEF\n"
+        "NICDEF ABCDE TYPE QDIO\nCPU\nMACHINE\nSHARE\n"
+    )
+    system.ok(f"Image_Create_DM -T T1 -f {path}")
+    system.ok("Image_Activate -T T1")
+    console = "\n".join(system.zvm.consoles["T1"])
+    assert "00: IPL LINUX1" in console
+    assert "Invalid operand - DEDICATE 1A00" in console
+    assert system.zvm.user("T1").active_nics == ()
+    system.ok("Image_Device_Undedicate_DM -T T1 -v 1A00")
+    for command in ("lsmem", "lscpu --parse=ADDRESS", "vmcp def cpu 01"):
+        assert system.run(f"iucvclnt T1 '{command}'").rc in (0, 4, 8)
