@@ -91,6 +91,8 @@ def merge(stored: xml.Element, posted: xml.Element, groups: Groups) -> xml.Eleme
     """
     kind = xml.name(stored)
     known = table.rules(kind)
+    if _is_echo(posted, view(stored, groups)):
+        return xml.copy_of(stored)
     result = _hull(stored)
     fresh = _hull(stored)
     unchanged: list[tuple[xml.Element, xml.Element]] = []
@@ -124,6 +126,15 @@ def merge(stored: xml.Element, posted: xml.Element, groups: Groups) -> xml.Eleme
     _restore_hidden(stored, result, groups)
     table.keep_read_only(stored, result)
     return result
+
+
+def _is_echo(posted: xml.Element, shown: xml.Element) -> bool:
+    """Whether a view is posted as it was got."""
+    return _count(posted) == _count(shown) and _same(posted, shown)
+
+
+def _count(element: xml.Element) -> int:
+    return sum(1 for _ in element.iter(etree.Element))
 
 
 def _same(first: xml.Element, second: xml.Element) -> bool:

@@ -43,8 +43,11 @@ def _recorded() -> list[str]:
 
 
 FILES = _recorded()
-# Recorded by hand or by older firmware: these elements stand elsewhere.
-ODD_ORDER = {"fake_vios_feed.txt", "fake_vios_hosting_vios_feed.txt"}
+# Two recordings contradict all others in the place of one element each.
+ODD_ORDER = {
+    "fake_vios_feed.txt": ("IsOperationInProgress", "VirtualIOServer"),
+    "fake_vios_hosting_vios_feed.txt": ("ClientAdapter", "VirtualFibreChannelMapping"),
+}
 
 
 def test_all_supported_types_are_recorded_somewhere():
@@ -78,8 +81,7 @@ def test_the_schema_table_knows_every_recorded_element(name):
                     continue
                 rule = known[xml.name(child)]
                 assert child.get("group") in (rule.group, None)
-        if name not in ODD_ORDER:
-            assert table.misplaced(entry.element) is None
+        assert table.misplaced(entry.element) in (None, ODD_ORDER.get(name))
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -90,7 +92,7 @@ def test_an_echoed_view_changes_nothing(name, asked):
     """A client that posts a view as it got it leaves every byte as it was."""
     groups = None if asked is None else frozenset(asked.split(",")) - {"None"}
     for entry in support.recorded(name):
-        if entry.type not in base.REGISTRY or name in ODD_ORDER:
+        if entry.type not in base.REGISTRY:
             continue
         posted = etree.fromstring(etree.tostring(groups_.view(entry.element, groups)))
         merged = groups_.merge(entry.element, posted, groups)

@@ -18,6 +18,8 @@ Elements, order, attributes and groups are compared; texts and links are not.
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from lxml import etree
 from pypowervm import const
@@ -45,6 +47,14 @@ def form(element: etree._Element) -> list[str]:
 
 def names(element: etree._Element) -> list[str]:
     return [line.split(" {")[0] for line in form(element)]
+
+
+def _without_kb(lines: list[str]) -> list[str]:
+    tags = ("VirtualSlotNumber", "LogicalUnitType", "ClonedFrom")
+    return [
+        re.sub("'kb': '[A-Z]+'", "", line) if line.split()[1] in tags else line
+        for line in lines
+    ]
 
 
 def first(name: str, path: str) -> etree._Element:
@@ -99,17 +109,16 @@ def test_volume_group(adapter):
 
 
 @pytest.mark.parametrize(
-    ("tag", "name", "attributes"),
+    ("tag", "name"),
     [
-        # The one file with the target device of a unit is of older firmware.
-        ("LogicalUnit", "fake_vios_ssp_npiv.txt", False),
-        ("VirtualDisk", "fake_vios_feed2.txt", True),
-        ("VirtualDisk", "fake_vios_mappings.txt", True),
-        ("VirtualOpticalMedia", "fake_vios_feed2.txt", True),
-        ("VirtualOpticalMedia", "fake_vios_mappings.txt", True),
+        ("LogicalUnit", "fake_vios_ssp_npiv.txt"),
+        ("VirtualDisk", "fake_vios_feed2.txt"),
+        ("VirtualDisk", "fake_vios_mappings.txt"),
+        ("VirtualOpticalMedia", "fake_vios_feed2.txt"),
+        ("VirtualOpticalMedia", "fake_vios_mappings.txt"),
     ],
 )
-def test_scsi_mapping(adapter, tag, name, attributes):
+def test_scsi_mapping(adapter, tag, name):
     lpar = requests.new_lpar(adapter)
     if tag == "LogicalUnit":
         image = requests.new_unit(adapter, "image")
@@ -123,8 +132,12 @@ def test_scsi_mapping(adapter, tag, name, attributes):
     vios = requests.map_storage(adapter, lpar, storage)
     made = requests.raw(vios.scsi_mappings[0])
     captured = requests.mapping_of(requests.SCSI, name, tag)
-    compare = form if attributes else names
-    assert compare(made) == compare(captured)
+    served, recorded = form(made), form(captured)
+    if tag == "LogicalUnit":
+        # The one file with a unit's target device is of older firmware: three
+        # elements have another kb there than in all the others.
+        served, recorded = _without_kb(served), _without_kb(recorded)
+    assert served == recorded
 
 
 def test_bus_of_a_volume_and_a_medium(adapter):
@@ -223,3 +236,21 @@ def test_partition(adapter):
     newer = ("IsManagementPartition", "BootMode")
     served = [line for line in form(made) if line.split()[1] not in newer]
     assert served == wanted
+
+
+def test_trunk_adapter(adapter):
+    vios = requests.vios_with(adapter)
+    machine = pvm_ms.System.get(adapter)[0]
+    switch = pvm_net.VSwitch.get(adapter, parent=machine)[-1]
+    made = pvm_net.CNA.bld(
+        adapter, 33, switch.related_href, trunk_pri=1, addl_tagged_vlans=[34, 35]
+    ).create(parent=vios)
+    captured = next(
+        entry.element
+        for entry in support.recorded("cna_feed1.txt")
+        if xml.find(entry.element, "TaggedVLANIDs") is not None
+    )
+    # Newer firmware shows more: of what was recorded nothing is missing.
+    served = list(dict.fromkeys(form(requests.raw(made))))
+    recorded = list(dict.fromkeys(form(captured)))
+    assert [line for line in served if line in recorded] == recorded
