@@ -60,9 +60,14 @@ LATENCY = [
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--systems", type=int, default=1, help="managed systems (default 1)")
-    add("--vioses", type=int, default=2, help="VIOSes of each (default 2)")
-    add("--lpars", type=int, default=0, help="LPARs of each (default 0)")
+    for name, default, least, most, text in (
+        ("systems", 1, 1, 16, "managed systems"),
+        ("vioses", 2, 0, 16, "VIOSes of each"),
+        ("lpars", 0, 0, 1900, "LPARs of each"),
+    ):
+        kind = _whole(least, most)
+        text = f"{text}, {least} to {most} (default {default})"
+        add(f"--{name}", type=kind, default=default, metavar="N", help=text)
     add("--no-ssp", action="store_true", help="no cluster and shared storage pool")
     add("--no-rmc", action="store_true", help="no partition gets an RMC connection")
     add("--strict", action="store_true", help="refuse what careless clients send")
@@ -71,6 +76,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 # Real seconds between looks for contents that nobody names any more.
 _COLLECT = 30.0
 _BLOB = re.compile("[0-9a-f]{64}")
+
+
+def _whole(least: int, most: int) -> typing.Callable[[str], int]:
+    """A type of options: a whole number within limits."""
+
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {least} to {most}")
+        return int(text)
+
+    return parse
 
 
 class Machine:

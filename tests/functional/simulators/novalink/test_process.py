@@ -118,6 +118,10 @@ def test_killed_it_leaves_no_process(started, tmp_path):
         (["--world", "/nowhere/world.yaml"], "/nowhere/world.yaml"),
         (["--latency", "some"], "--latency"),
         (["--nonsense"], "--nonsense"),
+        (["--systems", "0"], "--systems: '0' is not 1 to 16"),
+        (["--vioses", "17"], "--vioses: '17' is not 0 to 16"),
+        (["--lpars", "-1"], "--lpars"),
+        (["--lpars", "2000"], "--lpars: '2000' is not 0 to 1900"),
     ],
 )
 def test_arguments_that_cannot_be(arguments, text):
