@@ -332,6 +332,11 @@ class Volumes(abc.ABC):
     @abc.abstractmethod
     def attach(self, guest: plan.GuestRef, volume: plan.Volume) -> None: ...
 
+    def intent(self, guest: plan.GuestRef, volume: plan.Volume) -> plan.Values:
+        """What Nova shall keep of the server while a volume is attached, for the
+        case that the service is killed meanwhile. No call."""
+        return plan.NOTHING
+
     def kept(self, volume: plan.Volume) -> plan.Values:
         """What Nova shall add to the data of a volume's connection once it is
         attached, to be found there when it is detached. No call."""

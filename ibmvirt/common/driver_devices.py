@@ -130,7 +130,8 @@ class Devices(driver_part.DriverPart):
             part.check((volume,))
             keep_tags = functools.partial(device_tags.write, instance)
             guest = self._guest(instance)
-            engine.run(attach_flow.volume(guest, volume, part, keep_tags))
+            with records.during(instance, part.intent(guest, volume)):
+                engine.run(attach_flow.volume(guest, volume, part, keep_tags))
             # Nova keeps the connection when the volume is attached.
             connection_info["data"].update(part.kept(volume))
 

@@ -15,6 +15,8 @@
 
 from __future__ import annotations
 
+import collections.abc
+import contextlib
 import typing
 
 import nova.exception
@@ -27,6 +29,17 @@ def keep(instance: typing.Any, record: plan.Values) -> None:
     """Write values into Nova's database, if they are not there."""
     if any(instance.system_metadata.get(k) != v for k, v in record.items()):
         instance.system_metadata.update(record)
+        instance.save()
+
+
+@contextlib.contextmanager
+def during(instance: typing.Any, record: plan.Values) -> collections.abc.Iterator[None]:
+    """Keep values as long as the block runs; they stay when it fails."""
+    keep(instance, record)
+    yield
+    if record:
+        for name in record:
+            instance.system_metadata.pop(name, None)
         instance.save()
 
 

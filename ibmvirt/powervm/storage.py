@@ -168,6 +168,7 @@ class Storage(capability.Storage):
         Its disks are taken away from the management partition as well, where
         a snapshot that was killed may have left them.
         """
+        volumes = (*volumes, *self._intended(guest.record, volumes))
         with self._changing.hold(volume.id for volume in volumes):
             unmapped = self._unmap(
                 lambda wrapper: self._all_of(wrapper, guest),
@@ -230,6 +231,18 @@ class Storage(capability.Storage):
             )
             self._forget(guest, unmapped, (volume,))
 
+    def _intended(
+        self, metadata: plan.Values, volumes: tuple[plan.Volume, ...]
+    ) -> list[plan.Volume]:
+        """Further volumes that a service was attaching when it was killed."""
+        known = {volume.id for volume in volumes}
+        return [
+            volume
+            for kind in self._volumes.values()
+            for volume in kind.intended(metadata)
+            if volume.id not in known
+        ]
+
     def _udid(
         self,
         kind: volume_base.VolumeKind | None,
@@ -279,9 +292,10 @@ class Storage(capability.Storage):
                 if kind == VOLUME:
                     names.setdefault(uuid, []).append(name)
                     udids.add(identity)
-        # Not all had a mapping: a try that failed, or a service that was
-        # killed, may have left disks of the others.
-        missing = len(udids) < len(volumes)
+        # Not all had a mapping of every VIOS: a try that failed, or a service
+        # that was killed, may have left further disks.
+        mapped = sum(len(set(some)) for some in names.values())
+        missing = mapped < len(volumes) * len(unmapped.left)
         for volume in volumes:
             kind_ = self._volumes.get(volume.protocol)
             if kind_ is not None:
@@ -355,7 +369,7 @@ class Storage(capability.Storage):
     def release(self, server: plan.Server) -> None:
         """Remove mappings of the server's disks and drive, whoever has them."""
         drive = (MEDIA, *(2 * (media_files.drive_name(server),)))
-        self._unmap(
+        unmapped = self._unmap(
             lambda wrapper: [
                 mapping
                 for mapping in wrapper.scsi_mappings
@@ -365,6 +379,10 @@ class Storage(capability.Storage):
         )
         for kind in self._volumes.values():
             kind.release(server)
+        volumes = tuple(self._intended(server.system_metadata, ()))
+        gone = plan.GuestRef("", server.name, record=server.system_metadata)
+        with self._changing.hold(volume.id for volume in volumes):
+            self._forget(gone, unmapped, volumes)
 
 
 def mappings_of(wrapper: typing.Any, lpar_uuid: str) -> list[typing.Any]:

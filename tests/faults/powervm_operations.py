@@ -158,8 +158,11 @@ def _of_volumes(kind):
         _attach(driven, spawn, kind.volume(driven))
 
     def prepared(driven):
-        kind.volume(driven)
-        return _running(driven)
+        """With what Nova keeps of the server while it attaches a volume."""
+        spawn = _running(driven)
+        intent = driven.backend.volumes.intent(driven.guest(spawn), kind.volume(driven))
+        driven.kept.setdefault(spawn.server.uuid, {}).update(intent)
+        return spawn
 
     def running_from_volume(driven):
         spawn = _from_volume(kind)(driven)
@@ -179,7 +182,7 @@ def _of_volumes(kind):
 
 def _shared(driven):
     """Another server has the volume."""
-    spawn = _running(driven)
+    spawn = _of_volumes(_VSCSI)[0].prepare(driven)
     other = driven.plan(_SHARED_WITH)
     driven.spawn(other)
     volume = _volume(driven, shared=True)

@@ -32,7 +32,7 @@ from ibmvirt.powervm.guests import ibm_i, power
 from ibmvirt.powervm.guests import spec as specs
 from ibmvirt.powervm.networks import base as networks
 from ibmvirt.powervm.rest import errors, topology
-from ibmvirt.powervm.volumes import wwpns
+from ibmvirt.powervm.volumes import intents, wwpns
 
 # State of the REST API -> Nova's.
 _STATES = {
@@ -84,8 +84,9 @@ class Mappings(typing.Protocol):
 
 
 def _reference(uuid: str, name: str, server: plan.Server) -> plan.GuestRef:
-    """With the WWPNs that Nova keeps for the server."""
-    record = types.MappingProxyType(wwpns.kept(server.system_metadata))
+    """With what Nova keeps of the server's volumes."""
+    metadata = server.system_metadata
+    record = types.MappingProxyType({**wwpns.kept(metadata), **intents.kept(metadata)})
     return plan.GuestRef(uuid, name, uuid=server.uuid, record=record)
 
 

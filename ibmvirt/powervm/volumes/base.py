@@ -63,6 +63,14 @@ class VolumeKind(abc.ABC):
         :raises Unknown: it cannot be told.
         """
 
+    def intent(self, guest: plan.GuestRef, volume: plan.Volume) -> plan.Values:
+        """What is kept of the server while the volume is attached."""
+        return plan.NOTHING
+
+    def intended(self, metadata: plan.Values) -> tuple[plan.Volume, ...]:
+        """Volumes whose attachment a service did not end."""
+        return ()
+
     def kept(self, volume: plan.Volume) -> plan.Values:
         """What of a connected volume is kept with its connection's data."""
         return plan.NOTHING

@@ -16,7 +16,7 @@
 from __future__ import annotations
 
 from ibmvirt.common import plan
-from ibmvirt.powervm.volumes import base, npiv, vscsi, wwpns
+from ibmvirt.powervm.volumes import base, intents, npiv, vscsi, wwpns
 
 
 class FibreChannel(base.VolumeKind):
@@ -60,6 +60,12 @@ class FibreChannel(base.VolumeKind):
 
     def udid(self, guest: plan.GuestRef, volume: plan.Volume) -> str | None:
         return self._way(guest.record).udid(guest, volume)
+
+    def intent(self, guest: plan.GuestRef, volume: plan.Volume) -> plan.Values:
+        return self._way(guest.record).intent(guest, volume)
+
+    def intended(self, metadata: plan.Values) -> tuple[plan.Volume, ...]:
+        return intents.parse(metadata, self.PROTOCOL)
 
     def kept(self, volume: plan.Volume) -> plan.Values:
         return self._vscsi.kept(volume)

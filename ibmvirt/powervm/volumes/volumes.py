@@ -19,7 +19,7 @@ import typing
 
 from ibmvirt.common import capability, exceptions, plan
 from ibmvirt.powervm import storage
-from ibmvirt.powervm.volumes import base
+from ibmvirt.powervm.volumes import base, wwpns
 
 
 class Volumes(capability.Volumes):
@@ -63,7 +63,9 @@ class Volumes(capability.Volumes):
         """A server that has volumes as they are is not given another way."""
         wanted = any(kind.incomplete(server) for kind in self._kinds.values())
         return wanted and (
-            guest is None or bool(guest.record) or not self._mappings.has_volumes(guest)
+            guest is None
+            or bool(wwpns.kept(guest.record))
+            or not self._mappings.has_volumes(guest)
         )
 
     def record(self, server: plan.Server) -> plan.Values:
@@ -87,6 +89,9 @@ class Volumes(capability.Volumes):
 
     def attach(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
         self._mappings.connect(guest, (), None, (volume,))
+
+    def intent(self, guest: plan.GuestRef, volume: plan.Volume) -> plan.Values:
+        return self._kinds[volume.protocol].intent(guest, volume)
 
     def kept(self, volume: plan.Volume) -> plan.Values:
         return self._kinds[volume.protocol].kept(volume)

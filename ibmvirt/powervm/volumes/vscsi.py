@@ -23,7 +23,7 @@ from pypowervm.wrappers import storage as storage_wrapper
 from ibmvirt.common import exceptions, plan
 from ibmvirt.powervm import parallel
 from ibmvirt.powervm.rest import errors, jobs, topology
-from ibmvirt.powervm.volumes import base, ledger, luarecovery
+from ibmvirt.powervm.volumes import base, intents, ledger, luarecovery
 
 LOG = logging.getLogger(__name__)
 
@@ -175,6 +175,9 @@ class Vscsi(base.VolumeKind):
                     error.remedy,
                 ) from error
         return next(seen.udid for seen in known.values())
+
+    def intent(self, guest: plan.GuestRef, volume: plan.Volume) -> plan.Values:
+        return intents.intent(volume, _targets(volume, ""))
 
     def kept(self, volume: plan.Volume) -> plan.Values:
         for seen in self._ledger.found(volume.id).values():

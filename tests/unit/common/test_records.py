@@ -23,6 +23,7 @@ from nova import exception as nova
 from nova import objects
 from nova.compute import task_states
 
+from ibmvirt.common import exceptions
 from tests.support import memory_backend, nova_objects
 
 
@@ -44,6 +45,9 @@ class Recording(memory_backend.Volumes):
 
     def connector(self, server, guest):
         return {"wwpns": [server.system_metadata.get("wwpn")]}
+
+    def intent(self, guest, volume):
+        return {f"attaching_{volume.id}": "1"}
 
     def kept(self, volume):
         return {"udid": f"disk of {volume.id}"}
@@ -117,6 +121,31 @@ def test_an_attached_volume_leaves_its_mark_in_the_connection(driver, volumes, s
     }
     driver.attach_volume(nova_objects.request(), connection, server, "/dev/sdb")
     assert connection["data"]["udid"] == "disk of vol-1"
+    assert "attaching_vol-1" not in server.system_metadata
+
+
+def test_what_is_being_attached_is_kept_until_that_is_done(
+    driver, volumes, spawn, world
+):
+    server = spawn()
+    connection = {
+        "driver_volume_type": "fibre_channel",
+        "data": {"volume_id": "vol-1", "target_lun": 1},
+    }
+    seen = []
+    real = volumes.attach
+
+    def attach(guest, volume):
+        seen.append(dict(server.system_metadata))
+        real(guest, volume)
+
+    volumes.attach = attach
+    error = exceptions.HypervisorError("map it", "it says no")
+    world.faults["attach"] = ("after", error)
+    with pytest.raises(exceptions.HypervisorError):
+        driver.attach_volume(nova_objects.request(), connection, server, "/dev/sdb")
+    assert seen[0]["attaching_vol-1"] == "1"
+    assert server.system_metadata["attaching_vol-1"] == "1"
 
 
 def test_a_build_saves_the_marks_of_its_volumes(driver, volumes, spawn):
