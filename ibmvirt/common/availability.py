@@ -24,6 +24,7 @@ import threading
 import typing
 
 import nova.conf
+import nova.exception
 from nova import context as nova_context
 from nova import objects
 from nova.virt import node as nova_node
@@ -65,8 +66,11 @@ class Availability:
             return
         try:
             self._tell(reason)
+        except nova.exception.NotFound as error:
+            LOG.debug("the service or its node is new: %s", error)
+            return
         except Exception as error:
-            # The conductor may be away too, or the service be a new one.
+            # The conductor may be away too.
             LOG.warning("Nova could not be told about the node: %s", error)
             return
         self._told = away

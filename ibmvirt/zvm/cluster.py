@@ -62,13 +62,20 @@ class Cluster:
     def alone(self) -> bool:
         return len(self.members()) < 2
 
+    def _alone(self, user: str) -> bool:
+        """Whether there is no cluster; an error names the guest."""
+        try:
+            return self.alone
+        except errors.ConnectorError as error:
+            raise error.during(f"remove the guest {user}") from error
+
     def check_removable(self, user: str, *, launched: bool) -> None:
         """Refuse a guest that another member has.
 
         :param launched: it ran, and so it may have been moved.
         :raises WrongState: it is logged on there, or registered there.
         """
-        if self.alone:
+        if self._alone(user):
             return
         # The Connector finds a guest that is logged on elsewhere by the first
         # call, takes it off its list, and refuses the next.
@@ -93,7 +100,7 @@ class Cluster:
 
         :raises WrongState: another member's Connector has it, or may.
         """
-        if not self.alone:
+        if not self._alone(user):
             self._check_registered(user)
 
     def check_others(self) -> None:

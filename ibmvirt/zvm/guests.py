@@ -28,10 +28,11 @@ from ibmvirt.zvm.client import adapters, connector, errors
 
 LOG = logging.getLogger(__name__)
 
-# Seconds that a list of guests serves all who ask meanwhile.
-# A sync of many servers' power states takes that long, with one list.
+# Seconds that a list of guests serves all who ask meanwhile: a sync of many
+# servers' power states takes that long.
 _LIST_AGE = 30.0
 _INTERVAL = 10
+_DELETES, _DELETE_WAIT = 4, 2.0
 
 
 def _minidisks(spec: plan.GuestSpec) -> tuple[layout.Minidisk, ...]:
@@ -65,6 +66,7 @@ class GuestList:
             return name in self._names
 
     def has_now(self, name: str) -> bool:
+        """By a list that is fetched for it."""
         with self._lock:
             self._fetch()
             return name in self._names
@@ -151,9 +153,29 @@ class Guests(capability.Guests):
 
     def undefine(self, guest: plan.GuestRef) -> None:
         self._calls.delete_guest(guest.id)
+        self._check_deleted(guest.id)
         self._names.remove(guest.id)
         self._pauses.clear(guest.id)
         self._gone(guest.id)
+
+    def _check_deleted(self, user: str) -> None:
+        """That the directory has the guest no more.
+
+        Defect: where CP's query fails, the Connector takes the guest for one
+        that is not there, and reports success. And the directory manager may
+        need a moment.
+        """
+        for _attempt in range(_DELETES):
+            if self._calls.directory_entry(user) is None:
+                return
+            self._calls.delete_half_made(user)
+            clock.sleep(_DELETE_WAIT)
+        if self._calls.directory_entry(user) is not None:
+            raise exceptions.HypervisorError(
+                f"delete the guest {user}",
+                "the Connector reported success, and the directory still has it",
+                "look at the Connector's zvmsdk.log and at the directory manager",
+            )
 
     def find(self, server: plan.Server) -> plan.GuestRef | None:
         user = identity.known(server)

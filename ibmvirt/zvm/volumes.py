@@ -160,8 +160,11 @@ class Volumes(capability.Volumes):
     def detach(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
         user, name = guest.id, _name(volume)
         with self._kept.of(user):
-            if self._kept.get(user) is None:
+            kept = self._kept.get(user)
+            if kept is None or not kept.known:
                 self._detach_unknown(guest, volume)
+                if kept is not None:
+                    self._kept.put(kept.without(name))
                 return
             holding = self._attachments.settled(user, but=name)
             found = holding.volumes.get(name)
@@ -223,18 +226,21 @@ class Volumes(capability.Volumes):
 
     def forget(self, user: str) -> None:
         """The guest is gone: nothing is counted or reserved for it any more."""
-        if not user:
+        if user:
+            with self._kept.of(user):
+                self._forget(user)
+
+    def _forget(self, user: str) -> None:
+        """The caller holds the guest's lock."""
+        holding = self._kept.get(user)
+        if holding is None:
             return
-        with self._kept.of(user):
-            holding = self._kept.get(user)
-            if holding is None:
-                return
-            if holding.volumes or not holding.known:
-                for device in self._held(user):
-                    self._fcp.set_use(device.number, user, 0, "")
-                self._kept.drop(user)
-            else:
-                self._release(holding)
+        if holding.volumes or not holding.known:
+            for device in self._held(user):
+                self._fcp.set_use(device.number, user, 0, "")
+            self._kept.drop(user)
+        else:
+            self._release(holding)
 
     def sweep(self) -> None:
         """Give back reservations whose volume did not come in time.
@@ -247,26 +253,28 @@ class Volumes(capability.Volumes):
             for user in self._kept.users():
                 try:
                     with self._kept.of(user, wait=False) as mine:
-                        gone = mine and self._sweep(user)
-                    if gone:
-                        self.forget(user)
+                        if mine:
+                            self._sweep(user)
                 except exceptions.IBMVirtError as error:
                     LOG.warning("%s", error)
 
-    def _sweep(self, user: str) -> bool:
-        """Whether the guest is gone; what it holds unused is released."""
+    def _sweep(self, user: str) -> None:
+        """The caller holds the guest's lock."""
         holding = self._kept.get(user)
         if holding is None or time.time() - holding.since < self._grace:
-            return False
-        if not self._exists(user):
-            return True
+            return
+        # A guest that the Connector does not have may still be in the directory,
+        # with its devices.
+        if not self._exists(user) and self._calls.directory_entry(user) is None:
+            LOG.info("%s is gone: its FCP devices are released", user)
+            self._forget(user)
+            return
         states = {volume.state for volume in holding.volumes.values()}
         if states & {holdings.COMING, holdings.FAILED}:
             holding = self._attachments.settled(user)
         if holding.known and not holding.volumes:
             LOG.info("the FCP devices of %s waited for no volume: released", user)
             self._release(holding)
-        return False
 
 
 def _name(volume: plan.Volume) -> str:

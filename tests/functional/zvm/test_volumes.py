@@ -347,6 +347,40 @@ def test_the_sweep_releases_what_a_guest_that_is_gone_held(driven):
     assert kept(driven) == []
 
 
+def test_the_sweep_keeps_what_a_guest_has_that_the_connector_lost(driven, spawn):
+    """It is in the directory, with its devices."""
+    attach(driven, spawn, support.volume(1))
+    support.client(driven.simulator)("guest_deregister", driven.guest(spawn).id)
+    driven.backend.guests._names._at = float("-inf")
+    driven.simulator.mark()
+    age(driven, 1801)
+    driven.backend.volumes.sweep()
+    assert driven.simulator.compare() == []
+    assert len(kept(driven)) == 1
+
+
+def test_a_detach_after_a_destroy_that_failed_without_notes(driven):
+    """Nothing was kept; the destroy knew only that Nova knows of volumes."""
+    spawn = with_volumes(driven, driven.plan(9), 1)
+    driven.spawn(spawn)
+    for path in kept(driven):
+        path.unlink()
+    driven.simulator.rule(
+        match={"key": "DELETE /guests/{id}"},
+        effect={"kind": "refuse", "overall": 8, "rc": 99, "rs": 99},
+    )
+    with pytest.raises(exceptions.HypervisorError):
+        driven.destroy(spawn)
+    driven.simulator.delete_rule()
+    assert len(kept(driven)) == 1
+    detach(driven, spawn, support.volume(1))
+    name = driven.kept[spawn.server.uuid][identity.KEY]
+    entry = driven.simulator.guest(name)["entry"]
+    assert not [line for line in entry if line.startswith("DEDICATE")]
+    driven.destroy(spawn)
+    assert driven.simulator.compare() == []
+
+
 def test_the_sweep_goes_on_after_a_failure(driven, spawn):
     second = driven.plan(2)
     driven.spawn(second)
@@ -417,7 +451,7 @@ def test_the_connector_is_killed_in_an_attach(driven, spawn, key, others):
         assert driven.simulator.wait_parked(rule)
         driven.simulator.restart_connector()
         driven.simulator.delete_rule(rule)
-        with pytest.raises(errors.ConnectorAnswerLost):
+        with pytest.raises(errors.ConnectorError):
             done.result(timeout=60)
     # What the Connector had given to z/VM is carried out without it.
     driven.simulator.wait_journal(layer="command", key=key, done=True, count=1)
@@ -517,7 +551,7 @@ def test_a_detach_that_failed_is_repeated_after_a_restart(driven, spawn):
         assert driven.simulator.wait_parked(rule)
         driven.simulator.restart_connector()
         driven.simulator.delete_rule(rule)
-        with pytest.raises(errors.ConnectorAnswerLost):
+        with pytest.raises(errors.ConnectorError):
             done.result(timeout=60)
     found = holdings.Holdings(kept(driven)[0].parent).get(driven.guest(spawn).id)
     assert {v.state for v in found.volumes.values()} == {"going", "attached"}
