@@ -81,7 +81,7 @@ def example() -> dict[str, typing.Any]:
     backend = capability.Backend("any", *[unused] * 6)
     late = dataclasses.replace(backend, plug_after_storage=True)
     tools = spawn.Tools(typing.cast(typing.Any, object()), unused, unused, unused)
-    spawning = plan.Spawn(guest, image, config_drive=True)
+    spawning = plan.Spawn(guest, image, config_drive=True, settles=True)
     return {
         "spawn": spawn.build(spawning, backend, tools),
         "spawn, where adapters follow the storage": spawn.build(spawning, late, tools),
