@@ -30,12 +30,33 @@ BAD = ("leaked", "obscure", "hung", "wrong")
 
 
 @dataclasses.dataclass(frozen=True)
+class Left:
+    """What the platform's own service may leave after a command failed.
+
+    :param item: whether a difference is such a one; gets it, and the names
+        that the hypervisor knows the server by.
+    :param refusal: what the removal is refused with, if it is.
+    """
+
+    item: object
+    refusal: str = ""
+
+    def excuses(self, failed, left, names):
+        """Whether all that is left, and the failed removal, is of this kind."""
+        if failed is not None and not (self.refusal and self.refusal in str(failed)):
+            return False
+        return all(
+            isinstance(found, dict) and self.item(found, names) for found in left
+        )
+
+
+@dataclasses.dataclass(frozen=True)
 class Effect:
     """What happens to the call; ``name`` is for the table.
 
-    :param beneath: keys of commands after whose failure the platform's own
-        service leaves something, and has no call to remove it: that counts
-        as "beneath", not as "leaked".
+    :param beneath: by keys of commands after whose failure the platform's own
+        service leaves something, and has no call to remove it, what exactly
+        that is: only this counts as "beneath", all else as "leaked".
     """
 
     name: str
@@ -43,7 +64,7 @@ class Effect:
     effect: tuple[tuple[str, object], ...]
     layer: str = "rest"
     lasting: bool = False
-    beneath: tuple[str, ...] = ()
+    beneath: dict[str, Left] = dataclasses.field(default_factory=dict, hash=False)
 
     def rule(self, call, memento):
         return {
@@ -135,9 +156,10 @@ class Sweep:
             if hung:
                 outcome, text = "hung", f"no end after {PATIENCE:.0f} s"
             else:
-                outcome, text = self._judge(operation, driven, subject, error, view)
-            if outcome == "leaked" and call["key"] in effect.beneath:
-                outcome = "beneath"
+                may_stay = effect.beneath.get(call["key"])
+                outcome, text = self._judge(
+                    operation, driven, subject, error, view, may_stay
+                )
             if outcome == "wrong" and call["key"] in operation.blind:
                 outcome = "beneath"
             if not struck and outcome in GOOD:
@@ -152,7 +174,7 @@ class Sweep:
     def _struck(self, number):
         return any(r["id"] == number and r["hits"] for r in self.simulator.rules())
 
-    def _judge(self, operation, driven, subject, error, view):
+    def _judge(self, operation, driven, subject, error, view, may_stay=None):
         if error is None:
             seen = operation.view(driven, subject)
             outcome = "succeeded" if seen == view else "wrong"
@@ -168,7 +190,10 @@ class Sweep:
             return "hung", "the undo does not end"
         left = self._left(driven, "clean")
         if failed is not None or left:
-            return "leaked", f"{failed!r} {left} after {error!r}"
+            names = {str(v) for v in driven.kept.get(subject.server.uuid, {}).values()}
+            known = may_stay is not None and may_stay.excuses(failed, left, names)
+            outcome = "beneath" if known else "leaked"
+            return outcome, f"{failed!r} {left} after {error!r}"
         return outcome, text
 
     def _left(self, driven, mark):

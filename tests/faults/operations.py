@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+import json
+
 from ibmvirt.zvm import identity
 from tests.faults import engine, zvm_images
 
@@ -202,13 +204,33 @@ _MORE = [
     engine.Effect("refused before, lasting", "before", _REFUSE, lasting=True),
     engine.Effect("lost after, lasting", "after", _LOST, lasting=True),
 ]
-# Commands that the Connector executes. It ignores a failed removal from the
-# name list, and takes any failure of CP's query for "there is no such user":
-# a removal is reported as done then.
-_REFUSED = ("smcli Name_List_Remove", "vmcp query")
-# It does not purge its own reader after a punch that failed, and does not
-# unlock a directory entry whose lock was reported as failed.
-BENEATH = (*_REFUSED, "vmur punch", "smcli Image_Lock_DM")
+
+
+def on_a_name_list(item, names):
+    return item["path"].startswith("name_lists/")
+
+
+def in_the_connectors_reader(item, names):
+    """A spool file that it punched, and that is not handed on."""
+    there = item["is"] or {}
+    return item["path"].startswith("spool/") and there["queue"] == there["origin"]
+
+
+def of_the_guest(item, names):
+    """Something of the guest itself, which stays."""
+    return any(name in json.dumps(item) for name in names)
+
+
+# Commands that the Connector executes, and what it leaves when they fail and
+# has no call to remove. It ignores a failed removal from the name list, does not
+# purge its own reader after a punch that failed, and does not unlock a directory
+# entry whose lock was reported as failed.
+_REFUSED = {"smcli Name_List_Remove": engine.Left(on_a_name_list)}
+BENEATH = {
+    **_REFUSED,
+    "vmur punch": engine.Left(in_the_connectors_reader),
+    "smcli Image_Lock_DM": engine.Left(of_the_guest, "is locked"),
+}
 _COMMANDS = [
     engine.Effect(
         "command refused before", "before", _REFUSE, "command", beneath=_REFUSED

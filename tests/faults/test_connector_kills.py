@@ -28,14 +28,17 @@ HOLD = (("kind", "hold"),)
 # What a killed Connector leaves and has no call to remove: what it had written
 # of an image (the next snapshot of the server removes it), and a file in its own
 # reader that it had punched and not handed on.
-_LEFT = ("creatediskimage", "vmcp change")
+_LEFT = {
+    "creatediskimage": engine.Left(lambda item, _names: True),
+    "vmcp change": engine.Left(operations.in_the_connectors_reader),
+}
 KILLED = {
     phase: engine.Effect(
         f"Connector killed {phase} a command",
         phase,
         HOLD,
         "command",
-        beneath=(*operations.BENEATH, *_LEFT),
+        beneath={**operations.BENEATH, **_LEFT},
     )
     for phase in ("before", "after")
 }

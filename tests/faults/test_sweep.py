@@ -104,3 +104,22 @@ def test_the_engine_sees_an_error_without_a_name(novalink):
     call = {"key": "PUT Event", "occurrence": 1}
     cell = sweep._cell(silent, operations.REDUCED[0], call, view=None)
     assert cell.outcome == "obscure"
+
+
+def test_only_what_the_connector_leaves_is_excused():
+    """An exemption for one thing hides nothing else."""
+    spool = {"path": "spool/0011", "was": None,
+             "is": {"queue": "ZCC", "origin": "ZCC", "name": "cfgdrive"}}  # fmt: skip
+    guest = {"path": "users/OSV1", "was": None, "is": {"entry": ["USER OSV1"]}}
+    other = {"path": "users/OSV2", "was": None, "is": {"entry": ["USER OSV2"]}}
+    reader = operations.BENEATH["vmur punch"]
+    locked = operations.BENEATH["smcli Image_Lock_DM"]
+    refused = RuntimeError("Image OSV1 is locked")
+    assert reader.excuses(None, [spool], {"OSV1"})
+    assert not reader.excuses(None, [spool, guest], {"OSV1"})
+    assert not reader.excuses(None, [spool, "/state/zvm/cfgdrive.iso"], {"OSV1"})
+    assert not reader.excuses(refused, [spool], {"OSV1"})
+    assert locked.excuses(refused, [guest], {"OSV1"})
+    assert not locked.excuses(refused, [guest, other], {"OSV1"})
+    assert not locked.excuses(RuntimeError("no answer"), [guest], {"OSV1"})
+    assert not locked.excuses(refused, [guest], set())

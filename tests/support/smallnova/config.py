@@ -112,7 +112,7 @@ def write(state, driver, urls, extra):
         [glance]
         endpoint_override = {urls["images"]}
         [cinder]
-        endpoint_template = {urls["volumes"]}/v3/%(project_id)s
+        endpoint_template = {urls["volumes"]}/v3/demo
         auth_type = admin_token
         endpoint = {urls["volumes"]}/v3/demo
         token = admin
