@@ -27,7 +27,7 @@ import typing
 
 from ibmvirt.common import capability, context, exceptions, plan
 from ibmvirt.zvm import files, imageformat, releases
-from ibmvirt.zvm.client import connector
+from ibmvirt.zvm.client import connector, errors
 
 LOG = logging.getLogger(__name__)
 
@@ -36,6 +36,8 @@ DISK = "zvm_disk"
 # How long to wait for another build's import before the look whether to stop.
 _LOOK = 1.0
 _CHUNK = 1 << 20
+# Seconds after which an image that is not there is not being imported any more.
+_ON_ITS_WAY = 86400.0
 
 
 @dataclasses.dataclass
@@ -151,7 +153,14 @@ class Images:
             of access or by a build of ours.
         """
         names = {str(record["imagename"]) for record in records}
-        self._ledger.forget(self._ledger.imported() - names)
+        # One that is wanted just now may be on its way.
+        self._ledger.forget(
+            {
+                name
+                for name in self._ledger.imported() - names
+                if time.time() - self._ledger.wanted(name) > max(minimum, _ON_ITS_WAY)
+            }
+        )
         for record in records:
             name = str(record["imagename"])
             if name not in self._ledger.imported() or name in in_use:
@@ -162,7 +171,11 @@ class Images:
                 if time.time() - used < minimum:
                     continue
                 LOG.info("Removing the image %s, unused since %s", name, _when(used))
-                self._calls.delete_image(name)
+                try:
+                    self._calls.delete_image(name)
+                except errors.ConnectorError as error:
+                    LOG.warning("%s It is tried again later.", error)
+                    continue
                 entry.disk = None
                 self._ledger.forget({name})
 
@@ -245,7 +258,7 @@ class Ledger:
         if self._imported is None:
             try:
                 self._imported = dict(json.loads(self._path.read_text()))
-            except (OSError, ValueError):
+            except (OSError, TypeError, ValueError):
                 self._imported = {}
         return self._imported
 
@@ -272,11 +285,15 @@ class Ledger:
                 self._write(left)
 
     def _write(self, imported: dict[str, float]) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._path.with_suffix(".part")
-        partial.write_text(json.dumps(imported))
-        os.replace(partial, self._path)
         self._imported = imported
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            partial = self._path.with_suffix(".part")
+            partial.write_text(json.dumps(imported))
+            os.replace(partial, self._path)
+        except OSError as error:
+            # No build fails for it: an image may stay longer than it should.
+            LOG.warning("%s cannot be written: %s", self._path, error.strerror)
 
 
 class ImageCache(capability.ImageCache):

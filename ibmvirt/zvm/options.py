@@ -85,7 +85,8 @@ OPTIONS = [
         "os_version_map",
         default={},
         help="Releases of Linux that the Connector does not know, and what they "
-        "are taken for: rhel10:rhel9.4,debian12:ubuntu22.04.",
+        "are taken for: rhel10:rhel9.4,debian12:ubuntu22.04. A name stands for all "
+        "releases that begin with it.",
     ),
     cfg.StrOpt(
         "userid_prefix",

@@ -22,10 +22,12 @@ import threading
 import typing
 
 from ibmvirt.common import exceptions, plan
+from ibmvirt.zvm.client import errors
 
 LOG = logging.getLogger(__name__)
 
 SPEC = "zvm:disk_pool"
+_DEVICES = ("3390", "9336")
 # zvmsdk/sdkwsgi/validation/parameter_types.py: disk_pool.
 _POOL = re.compile(r"^(ECKD|FBA):(\w+)$", re.IGNORECASE)
 
@@ -74,6 +76,7 @@ class Pools:
         self._calls = calls
         self._lock = threading.Lock()
         self._default_type: str | None = None
+        self._asked = False
         try:
             self.configured = tuple(parse(text) for text in configured)
         except ValueError as error:
@@ -126,20 +129,28 @@ class Pools:
     def learn(self) -> None:
         """Ask once of which type the Connector's own pool is.
 
-        It does not say so itself; the first of its volumes does.
+        It does not say so itself; the first of its volumes does. Where that
+        cannot be found out, a build shows whether an image fits.
         """
         with self._lock:
-            if self.configured or self._default_type is not None:
+            if self.configured or self._asked:
                 return
-            volumes = self._calls.pool_volumes()
-            if not volumes:
-                LOG.error(
-                    "The Connector has no disk pool: set disk_pool of its "
-                    "configuration, or [zvm]disk_pools"
+            try:
+                volumes = self._calls.pool_volumes()
+                device = self._calls.volume_type(volumes[0]) if volumes else ""
+            except errors.ConnectorUnreachable:
+                return
+            except errors.ConnectorError as error:
+                LOG.warning("%s", error)
+                device = ""
+            self._asked = True
+            if device.startswith(_DEVICES):
+                self._default_type = "ECKD" if device.startswith("3390") else "FBA"
+            else:
+                LOG.warning(
+                    "The type of the Connector's disk pool is not known: set "
+                    "disk_pool of its configuration, or [zvm]disk_pools"
                 )
-                return
-            device = self._calls.volume_type(volumes[0])
-            self._default_type = "ECKD" if device.startswith("3390") else "FBA"
 
     def capacity(self) -> tuple[int, int] | None:
         """GiB in total and in use of the configured pools; None: ask the host."""

@@ -145,16 +145,21 @@ class Snapshots(capability.Snapshots):
         """A guest was deleted: so is what could not be deleted of its images."""
         with self._lock:
             left = self._left.pop(user, None)
-        if left is not None:
-            self._discard(left, plan.GuestRef(user, user))
+        if left is None:
+            return
+        try:
+            # Whoever waits for the guest to be gone does not wait for this.
+            self._delete(left)
+        except errors.ConnectorError as error:
+            LOG.error("%s It is removed later.", error)
 
     @contextlib.contextmanager
     def _same_power(self, guest: plan.GuestRef) -> collections.abc.Iterator[None]:
         """Whatever the block does: the guest ends on, paused or off as before."""
         was = self._power.state(guest, use_cache=False).power_state
-        if was == power_state.PAUSED:
-            self._pauses.unpause(guest)
         try:
+            if was == power_state.PAUSED:
+                self._pauses.unpause(guest)
             yield
         except BaseException:
             with _last_resort():
@@ -182,7 +187,10 @@ class Snapshots(capability.Snapshots):
                 busy = name in self._under_way
             if name.startswith(PREFIX) and not busy:
                 LOG.info("Removing %s, left by a snapshot that was not ended", name)
-                self._calls.delete_image(name)
+                try:
+                    self._calls.delete_image(name)
+                except errors.ConnectorError as error:
+                    LOG.warning("%s It is tried again later.", error)
 
 
 def _persist(action: collections.abc.Callable[[], None]) -> None:

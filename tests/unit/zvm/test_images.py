@@ -31,6 +31,7 @@ from ibmvirt.zvm import (
     releases,
     validators,
 )
+from ibmvirt.zvm.client import errors
 
 PACKED = gzip.compress(b"the tracks of a disk", mtime=0)
 ECKD = imageformat.Disk("ECKD", 3338)
@@ -321,6 +322,37 @@ def test_the_type_of_the_connectors_own_pool_is_asked_once():
         own.choose("web", None, "ECKD")
 
 
+class Away(Volumes):
+    """A Connector that does not answer at first, and then refuses."""
+
+    def __init__(self, *failures):
+        super().__init__("3390-09")
+        self.failures = list(failures)
+
+    def pool_volumes(self):
+        found = super().pool_volumes()
+        if self.failures:
+            raise self.failures.pop(0)
+        return found
+
+
+def test_a_connector_that_was_away_is_asked_again_about_its_pool():
+    own = pools.Pools(calls := Away(errors.ConnectorUnreachable("ask", "away")), [])
+    own.learn()
+    own.learn()
+    assert calls.calls == 2
+    with pytest.raises(exceptions.InvalidRequest, match="pools are ECKD"):
+        own.choose("web", None, "FBA")
+
+
+def test_a_pool_whose_type_is_not_told_is_taken_for_any():
+    own = pools.Pools(calls := Away(errors.ConnectorError("ask", "refused")), [])
+    own.learn()
+    own.learn()
+    assert calls.calls == 1
+    assert own.choose("web", None, "FBA") is None
+
+
 # -- the ledger, and the transport's address ------------------------------------
 
 
@@ -337,9 +369,10 @@ def test_the_ledger_is_kept_over_a_restart(tmp_path):
     assert json.loads(path.read_text()) == {}
 
 
-def test_a_ledger_that_was_cut_off_is_empty(tmp_path):
+@pytest.mark.parametrize("text", ["{", "[1]", "3"])
+def test_a_ledger_that_is_broken_is_empty(tmp_path, text):
     path = tmp_path / "images.json"
-    path.write_text("{")
+    path.write_text(text)
     assert images.Ledger(path).imported() == frozenset()
 
 
@@ -350,3 +383,11 @@ def test_a_ledger_that_was_cut_off_is_empty(tmp_path):
 def test_an_address_that_the_connector_refuses_is_refused_at_start(tmp_path, address):
     with pytest.raises(exceptions.InvalidRequest, match="scp_remote_host"):
         files.SecureCopy(tmp_path, address)
+
+
+def test_a_ledger_that_cannot_be_written_stops_nobody(tmp_path, caplog):
+    (tmp_path / "zvm").write_text("a file in the directory's place")
+    ledger = images.Ledger(tmp_path / "zvm" / "images.json")
+    ledger.want("ours", imported=True)
+    assert ledger.imported() == {"ours"}
+    assert "cannot be written" in caplog.text
