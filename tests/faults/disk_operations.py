@@ -30,7 +30,7 @@ _LOCAL = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Kind:
+class _Kind:
     """A kind of disks: its name, options, and the name of a root disk."""
 
     name: str
@@ -38,9 +38,9 @@ class Kind:
     root: object
 
 
-KINDS = (
-    Kind("SSP", {}, lambda server: ssp.disk_name(server, plan.DiskSpec("root", 0, 0))),
-    Kind("localdisk", _LOCAL, lambda s: localdisk.disk_name(s.uuid, "root")),
+_KINDS = (
+    _Kind("SSP", {}, lambda server: ssp.disk_name(server, plan.DiskSpec("root", 0, 0))),
+    _Kind("localdisk", _LOCAL, lambda s: localdisk.disk_name(s.uuid, "root")),
 )
 
 
@@ -101,4 +101,4 @@ def _of(kind):
     ]
 
 
-ALL = [operation for kind in KINDS for operation in _of(kind)]
+ALL = [operation for kind in _KINDS for operation in _of(kind)]

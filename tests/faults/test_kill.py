@@ -19,10 +19,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults import killing, operations, powervm_operations
+from tests.faults import disk_operations, killing, operations, powervm_operations
 from tests.support import powervm
 
-_ALL = [*operations.POWERVM, *powervm_operations.ALL]
+_ALL = [*operations.POWERVM, *powervm_operations.ALL, *disk_operations.ALL]
+_DISKS = [operation for operation in disk_operations.ALL if operation.quick]
 _PHASES = ("before", "after")
 
 
@@ -37,6 +38,11 @@ def test_a_build_is_killed_here_and_there(kill, judge, phase):
     cells = kill.run(operations.POWERVM[0], phase, every=4)
     judge("PowerVM, killed", cells)
     assert any(not cell.text for cell in cells)
+
+
+@pytest.mark.parametrize("operation", _DISKS, ids=[one.name for one in _DISKS])
+def test_work_on_disks_is_killed_here_and_there(kill, judge, operation):
+    judge("PowerVM, killed", kill.run(operation, "after", every=5))
 
 
 @pytest.mark.faults
