@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import hashlib
 
 import pytest
@@ -197,3 +198,34 @@ def test_an_image_that_could_not_be_deleted_goes_with_its_guest(driven):
     assert driven.left() != []
     driven.destroy(spawn)
     assert driven.left() == []
+
+
+def test_two_snapshots_at_once(driven):
+    plans = [driven.plan(number) for number in (1, 2)]
+    for spawn in plans:
+        driven.spawn(spawn)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda spawn: support.snapshot(driven, spawn), plans))
+    assert all(imagefile.read(content)[0] == support.RAW for content, _taken in found)
+    assert [state(driven, spawn) for spawn in plans] == [power_state.RUNNING] * 2
+    assert driven.left() == []
+
+
+@pytest.mark.parametrize("phase", ["before", "after"])
+def test_a_server_that_is_deleted_during_its_snapshot(driven, phase):
+    driven.simulator.mark()
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    rule = driven.simulator.rule(
+        match={"layer": "command", "key": "creatediskimage"},
+        phase=phase,
+        effect={"kind": "hold"},
+    )
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        taken = pool.submit(support.snapshot, driven, spawn)
+        assert driven.simulator.wait_parked(rule)
+        driven.destroy(spawn)
+        driven.simulator.delete_rule(rule)
+        assert isinstance(taken.exception(60), exceptions.IBMVirtError)
+    assert driven.left() == []
+    assert driven.simulator.compare() == []
