@@ -26,10 +26,10 @@ IMAGE = bytes(range(256)) * 8192
 
 
 @contextlib.contextmanager
-def powervm(*arguments, pace=1.0):
-    """PowerVM; the arguments are the simulator's."""
+def powervm(*arguments, pace=1.0, **options):
+    """PowerVM; the arguments are the simulator's, the options the driver's."""
     with NovaLinkSimulator(*arguments) as simulator:
-        nova = handle.powervm(simulator)
+        nova = handle.powervm(simulator, **options)
         nova.pace, nova.simulator = pace, simulator
         nova.image_properties, nova.image_bytes = {}, IMAGE
         with nova:
