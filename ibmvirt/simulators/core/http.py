@@ -201,7 +201,21 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
         self._send(response)
 
-    do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = do_HEAD = _serve
+    def __getattr__(self, name: str) -> typing.Any:
+        # Every verb is the answering side's to judge, also one that is none.
+        if name.startswith("do_"):
+            return self._serve
+        raise AttributeError(name)
+
+    def send_error(
+        self, code: int, message: str | None = None, explain: str | None = None
+    ) -> None:
+        """What is no HTTP request: one line of text, and the end."""
+        self.close_connection = True
+        # Without a version in the request there would be no status line.
+        self.request_version = self.protocol_version
+        text = f"{message or 'not an HTTP request'}\n"
+        self._send(Response(code, text.encode()))
 
     def _send(self, response: Response) -> None:
         self.send_response_only(response.status)

@@ -81,6 +81,10 @@ class Files:
             raise refuse("not_found", type="File", uuid=uuid)
         return found
 
+    def all(self) -> list[File]:
+        with self._lock:
+            return list(self._files.values())
+
     def delete(self, uuid: str) -> None:
         self.get(uuid)
         with self._lock:

@@ -346,10 +346,12 @@ class Endpoint:
             value: typing.Any = [noun.quick(self.system, m) for m in members]
         else:
             value = noun.quick(self.system, self.system.get(kind, uuid))
-            if name not in (None, "All"):
-                if name not in value:
-                    raise refuse("unknown_path", path=request.path)
-                value = value[name]
+        if name not in (None, "All"):
+            several = value if isinstance(value, list) else [value]
+            if any(name not in one for one in several):
+                raise refuse("unknown_path", path=request.path)
+            found = [one[name] for one in several]
+            value = found if isinstance(value, list) else found[0]
         body = json.dumps(value).encode()
         return http.Response(200, body, {"Content-Type": "application/json"})
 

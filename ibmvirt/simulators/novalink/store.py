@@ -297,13 +297,18 @@ class System:
                 return found
 
     def replace(
-        self, item: SimObject, detail: str = "", *, quiet: bool = False
+        self,
+        item: SimObject,
+        detail: str = "",
+        *,
+        quiet: bool = False,
+        event: str = "MODIFY_URI",
     ) -> SimObject:
         """Store a new version; subscribers hear of it unless it is ``quiet``,
         as what follows from a change of another object is (assumed)."""
         self.home(item.type)[item.key] = item
         if not quiet:
-            self._tell("MODIFY_URI", item, detail)
+            self._tell(event, item, detail)
         return item
 
     def discard(self, item: SimObject) -> None:

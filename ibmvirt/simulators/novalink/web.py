@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+import uuid as uuids
+
 from ibmvirt.simulators.core import calls, http
 from ibmvirt.simulators.novalink import atom, auth, files, store
 from ibmvirt.simulators.novalink.refusals import refuse
@@ -60,6 +62,9 @@ class Web:
                 file = self.files.create(body)
             call.committed()
             return self._file(file)
+        if parts == ["File"] and request.verb == "GET":
+            call.before()
+            return self._feed()
         if len(parts) == 3 and parts[:2] == ["File", "contents"]:
             return self._contents(request, call, parts[2])
         if len(parts) == 2 and parts[0] == "File":
@@ -74,9 +79,22 @@ class Web:
         raise refuse("verb", verb=request.verb, path=request.path)
 
     def _file(self, file: files.File) -> http.Response:
+        return http.Response(200, self._entry(file), {**atom.TYPE, "ETag": "1"})
+
+    def _entry(self, file: files.File, *, member: bool = False) -> bytes:
         href = f"{self.system.base_url}/rest/api/web/File/{file.uuid}"
-        body = atom.entry("File", file.uuid, href, xml.wrap(file.element), space="web")
-        return http.Response(200, body, {**atom.TYPE, "ETag": "1"})
+        content = xml.wrap(file.element)
+        return atom.entry(
+            "File", file.uuid, href, content, etag="1", space="web", member=member
+        )
+
+    def _feed(self) -> http.Response:
+        """All open files (captured: file_feed.txt)."""
+        found = [self._entry(file, member=True) for file in self.files.all()]
+        if not found:
+            return http.Response(204)
+        href = f"{self.system.base_url}/rest/api/web/File"
+        return http.Response(200, atom.feed(str(uuids.uuid4()), href, found), atom.TYPE)
 
     def _contents(
         self, request: http.Request, call: calls.Call, uuid: str

@@ -50,13 +50,14 @@ def install(fabric: store.Fabric, queues: dict[str, events.Queue]) -> None:
         system.replace(moved, "RMCState")
 
     def partition_state(fields: Fields) -> None:
-        """A partition, or a VIOS, crashed, stopped or came up by itself."""
+        """A partition, or a VIOS, crashed, stopped or came up by itself: what
+        NovaLink had of it is invalid (documented: drivers listen to that)."""
         state = _one_of(fields, "state", tuple(_STATES))
         _only(fields, "partition", "system", "state", "reference_code")
         system, item = _partition(fabric, fields)
         code = str(fields.get("reference_code", ""))
         moved = partition.with_state(item, state, _STATES[state], code)
-        system.replace(moved, _CHANGED)
+        system.replace(moved, _CHANGED, event="INVALID_URI")
 
     def free_space(fields: Fields) -> None:
         """A pool (``pool``) or a volume group (``vios``, ``group``) has only so

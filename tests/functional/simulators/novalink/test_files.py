@@ -188,3 +188,15 @@ def test_an_upload_that_breaks_off_leaves_nothing(novalink, adapter):
         adapter.upload_file(file.element, pieces())
     assert novalink.compare("before") == []
     file.delete()
+
+
+def test_open_files_are_listed(adapter, raw):
+    assert raw.ask("GET", "web/File")[0] == 204
+    vios = requests.vios_with(adapter)
+    made = pvm_vf.File.bld(
+        adapter, "one.iso", pvm_vf.FileType.MEDIA_ISO, vios.uuid
+    ).create()
+    feed = adapter.read_by_path("/rest/api/web/File").feed
+    listed = [pvm_vf.File.wrap(entry) for entry in feed.entries]
+    assert [(one.uuid, one.file_name) for one in listed] == [(made.uuid, "one.iso")]
+    made.delete()

@@ -269,3 +269,16 @@ def test_one_of_many_writers_of_one_version_wins(novalink, adapter):
     for client in clients:
         client.close()
     assert statuses == [200, 412, 412, 412, 412]
+
+
+@pytest.mark.parametrize("verb", ["PATCH", "OPTIONS", "BREW"])
+def test_any_other_verb_is_refused_in_the_form_of_the_api(raw, verb):
+    status, headers, body = raw.ask(verb, "uom/ManagedSystem")
+    assert (status, headers["Content-Type"]) == (405, "application/atom+xml")
+    assert f"{verb} is not allowed" in support.message(body)
+
+
+def test_a_quick_property_of_a_feed(raw):
+    status, _headers, body = raw.ask("GET", "uom/VirtualIOServer/quick/PartitionName")
+    assert (status, json.loads(body)) == (200, ["vios1", "vios2"])
+    assert raw.ask("GET", "uom/VirtualIOServer/quick/Colour")[0] == 404

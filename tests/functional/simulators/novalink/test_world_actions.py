@@ -43,9 +43,17 @@ def test_a_vios_loses_its_connection_and_finds_it_again(novalink, adapter):
     attach()
 
 
+def events(adapter, client):
+    """What a client has not read yet: type, path and detail."""
+    feed = adapter.read(f"Event?QUEUE_APPLICATIONID={client}", xag=[]).feed
+    found = [pvm_event.Event.wrap(entry) for entry in feed.entries]
+    return [(one.etype, one.data or "", one.detail or "") for one in found]
+
+
 def test_a_partition_crashes(novalink, adapter):
     lpar = requests.new_lpar(adapter)
     power.PowerOp.start(lpar)
+    assert events(adapter, "crash")[0][0] == "NEW_CLIENT"
     novalink.world(
         "partition_state",
         partition=lpar.uuid,
@@ -54,6 +62,10 @@ def test_a_partition_crashes(novalink, adapter):
     )
     now = lpar.refresh()
     assert (now.state, now.ref_code) == ("error", "B2001234")
+    ((kind, path, detail),) = events(adapter, "crash")
+    assert kind == "INVALID_URI"
+    assert path.endswith(f"LogicalPartition/{lpar.uuid}")
+    assert "PartitionState" in detail.split(",")
     lpar.refresh().delete()
 
 
@@ -68,14 +80,10 @@ def test_there_is_no_room(novalink, adapter):
 
 
 def test_events_are_lost(novalink, adapter):
-    def poll():
-        feed = adapter.read("Event?QUEUE_APPLICATIONID=me", xag=[]).feed
-        return [pvm_event.Event.wrap(entry).etype for entry in feed.entries]
-
-    assert poll() == ["NEW_CLIENT"]
+    assert [one[0] for one in events(adapter, "lost")] == ["NEW_CLIENT"]
     requests.new_lpar(adapter)
     novalink.world("lose_events")
-    assert poll() == ["MISSING_EVENTS"]
+    assert [one[0] for one in events(adapter, "lost")] == ["MISSING_EVENTS"]
 
 
 def test_a_rule_does_it_at_a_call(novalink, adapter):

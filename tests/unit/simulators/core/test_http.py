@@ -117,7 +117,6 @@ def test_a_body_over_the_limit(connection):
         (b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", b"400"),
         (b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n", b"400"),
         (b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nxyz\r\n", b"400"),
-        (b"BREW / HTTP/1.1\r\n\r\n", b"501"),
         (b"nonsense\r\n\r\n", b"400"),
     ],
 )
@@ -128,6 +127,17 @@ def test_wrong_framing_is_refused_and_the_connection_ends(echo, request_text, st
         http.client.HTTPConnection(*echo.server.server_address[:2], timeout=20),
         *("GET", "/"),
     ) == (200, b"")
+
+
+def test_what_is_no_http_gets_one_line(echo):
+    head, _, body = raw(echo, b"GARBAGE\r\n\r\n").partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert body == b"Bad request syntax ('GARBAGE')\n"
+    assert echo.requests == 0
+
+
+def test_any_verb_is_the_answering_sides_to_judge(echo):
+    assert b"200 OK" in raw(echo, b"BREW / HTTP/1.1\r\nConnection: close\r\n\r\n")
 
 
 def test_a_body_that_ends_early_gets_no_answer(echo):
