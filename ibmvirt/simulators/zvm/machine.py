@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import contextlib
 import dataclasses
 import functools
@@ -174,16 +175,19 @@ class Machine:
         """:raises RuntimeError: a Connector did not start."""
         self.daemon.start()
         host, port = self._listen
-        for number, one in enumerate(self.members):
-            one.begin(self.state, host, port + number if port else 0)
-        for one in self.members:
-            one.wait()
-            known = [g for g in self.guests if g.registered and g.member == one.name]
-            rows.register(one.databases, known)
-            # As the Connector keeps a list of its guests.
-            if known:
-                names = tuple(sorted(guest.name for guest in known))
-                self.zvm.lists[one.namelist] = names
+        with self._without_latency():
+            for number, one in enumerate(self.members):
+                one.begin(self.state, host, port + number if port else 0)
+            for one in self.members:
+                one.wait()
+                known = [
+                    g for g in self.guests if g.registered and g.member == one.name
+                ]
+                rows.register(one.databases, known)
+                # As the Connector keeps a list of its guests.
+                if known:
+                    names = tuple(sorted(guest.name for guest in known))
+                    self.zvm.lists[one.namelist] = names
         self.zvm.world.mark()
         self.admin.start()
 
@@ -244,7 +248,20 @@ class Machine:
         if self._stopped:
             raise KeyError("member that runs")
         host, _, port = one.url.partition("://")[2].rpartition(":")
-        one.start(self.state, host, int(port))
+        with self._without_latency():
+            one.start(self.state, host, int(port))
+
+    @contextlib.contextmanager
+    def _without_latency(self) -> collections.abc.Iterator[None]:
+        """A Connector executes commands at its start: where the clock stands,
+        nobody would move it on for them."""
+        latency = self.instruments.latency
+        profile = latency.profile
+        latency.set_profile("none")
+        try:
+            yield
+        finally:
+            latency.set_profile(profile)
 
     def stop(self) -> None:
         """End everything; also after a start that failed in the middle."""

@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
@@ -393,3 +395,26 @@ def test_the_script_of_the_documentation():
             text=True, timeout=60,
         )  # fmt: skip
     assert (ended.stdout, ended.returncode) == ("on 192.0.2.5 10\n", 0), ended.stderr
+
+
+def test_commands_wait_for_a_clock_that_stands():
+    with ZVMSimulator(
+        "--rate", "0", "--latency", "realistic", "--guests", "1"
+    ) as simulator:
+        simulator.restart_connector()
+        made = client(simulator.connector_url)
+        since = simulator.journal(layer="command")[-1]["seq"]
+        with (
+            concurrent.futures.ThreadPoolExecutor(1) as pool,
+            # Whatever fails here, the call comes to its end.
+            contextlib.ExitStack() as stack,
+        ):
+            stack.callback(simulator.clock, rate=100.0)
+            asked = pool.submit(ok, made, "guest_get_power_state", "GST00001")
+            # Four commands, each of which takes a moment of simulated time.
+            for number in range(1, 5):
+                simulator.wait_journal(layer="command", since=since, count=number)
+                assert not asked.done()
+                simulator.clock(advance=1.0)
+            assert asked.result(timeout=30) == "off"
+            assert simulator.clock()["now"] == 4.0
