@@ -170,7 +170,7 @@ def start(placement, tmp_path):
     return functools.partial(nova_compute, placement, tmp_path / "run")
 
 
-def nova_compute(url, directory, environment, driver, until="is loaded", timeout=20):
+def nova_compute(url, directory, environment, driver, until="is loaded", timeout=60):
     """Start the console script; its log once ``until`` is in it, or its end."""
     directory.mkdir()
     log = directory / "nova.log"
