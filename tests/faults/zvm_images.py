@@ -31,6 +31,7 @@ SHAPES = {
     "swap and root 0": (0, (_SWAP,)),
     "all": (2048, (_EPHEMERAL, plan.DiskSpec("ephemeral", 1, 10), _SWAP)),
 }
+_SCP = {"transport": "scp", "scp_remote_host": "nova@127.0.0.1"}
 
 
 def _shaped(root, further):
@@ -83,4 +84,13 @@ def operations(view, destroy):
     new = engine.Operation(
         "spawn, new image", _new_image, spawn, destroy, view, quick=False
     )
-    return [*builds, new, *captures]
+    copied = [
+        engine.Operation(
+            f"{name}, scp", prepare, run, destroy, view, options=_SCP, quick=False
+        )
+        for name, prepare, run in (
+            ("spawn", _new_image, spawn),
+            ("snapshot", _in_state("running"), _snapshot),
+        )
+    ]
+    return [*builds, new, *captures, *copied]

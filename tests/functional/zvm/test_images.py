@@ -133,6 +133,21 @@ def test_an_image_that_is_there_is_not_read_again(driven):
     assert imports(driven) == 1
 
 
+def test_an_image_that_nova_virt_zvm_imported_is_used_and_never_removed(zvm):
+    with support.running(zvm, image_age=0) as driven:
+        image = fresh(driven)
+        path = pathlib.Path(driven.state_path, "theirs")
+        path.write_bytes(driven.source.content)
+        driven.connector(
+            "image_import", image, f"file://{path}", {"os_version": "rhel9.4"}
+        )
+        zvm.admin("DELETE", "journal")
+        driven.spawn(driven.plan())
+        assert imports(driven) == 0
+        driven.backend.image_cache.age(frozenset())
+        assert image in known(driven)
+
+
 def test_an_image_that_changed_is_imported_anew(driven):
     driven.spawn(driven.plan(1))
     was = driven.image_id
