@@ -78,13 +78,13 @@ class Cluster:
         if self._alone(user):
             return
         # The Connector finds a guest that is logged on elsewhere by the first
-        # call, takes it off its list, and refuses the next.
+        # call, takes it off its list, and refuses the second.
+        here = True
         try:
-            self._calls.known_power_state(user)
+            for _call in range(2):
+                self._calls.known_power_state(user)
         except errors.NotFound:
             here = False
-        else:
-            here = user in self._calls.guests()
         if not here:
             raise _refusal(
                 user,

@@ -31,6 +31,7 @@ LOG = logging.getLogger(__name__)
 # Seconds that a list of guests serves all who ask meanwhile: a sync of many
 # servers' power states takes that long.
 _LIST_AGE = 30.0
+_NOW = 1.0
 _INTERVAL = 10
 _DELETES, _DELETE_WAIT = 4, 2.0
 
@@ -66,9 +67,10 @@ class GuestList:
             return name in self._names
 
     def has_now(self, name: str) -> bool:
-        """By a list that is fetched for it."""
+        """By a list of this moment: the same operation may just have looked."""
         with self._lock:
-            self._fetch()
+            if clock.now() - self._at > _NOW:
+                self._fetch()
             return name in self._names
 
     def _fetch(self) -> None:

@@ -85,6 +85,23 @@ def test_one_list_for_the_power_states_of_all(driven):
     assert len(calls) <= 4
 
 
+def test_no_operation_fetches_the_list_twice(driven):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    guests = driven.backend.guests
+    guests.power_off(driven.guest(spawn), timeout=0, retry_interval=0)
+    guests._names._at = float("-inf")
+    with driven.operation("get_info", spawn.server):
+        guests.state(driven.guest(spawn), use_cache=False)
+    guests._names._at = float("-inf")
+    driven.destroy(spawn)
+    driven.destroy(spawn)
+    for operation in ("spawn", "get_info", "destroy"):
+        calls = driven.calls(operation, spawn)
+        # Two deletes are two operations.
+        assert calls.count("GET /guests") <= 1 + (operation == "destroy"), calls
+
+
 def test_diagnostics(driven):
     spawn = driven.plan()
     driven.spawn(spawn)
@@ -119,9 +136,10 @@ def test_a_guest_that_is_gone_is_told_apart_from_one_that_is_off(driven):
     assert guests.state(guest, use_cache=True).power_state == power_state.RUNNING
     guests.power_off(guest, timeout=0, retry_interval=0)
     assert guests.state(guest, use_cache=True).power_state == power_state.SHUTDOWN
-    # Somebody deletes it; it is still on the list of a moment ago.
+    # Somebody deletes it; it is still on the list of a while ago.
     support.client(driven.simulator)("guest_delete", guest.id)
     assert driven.guest(spawn) is not None
+    guests._names._at -= 2
     with pytest.raises(exceptions.GuestNotFound, match=guest.id):
         guests.state(guest, use_cache=False)
     assert driven.guest(spawn) is None
