@@ -173,6 +173,10 @@ class Disks(abc.ABC):
     def leftovers(self, server: plan.Server) -> tuple[plan.DiskRef, ...]:
         """Disks of the server by their names, connected or not."""
 
+    def within_reach(self, server: plan.Server) -> bool:
+        """Whether a server's disks are there, without its guest too."""
+        return bool(self.leftovers(server))
+
 
 class Storage(abc.ABC):
     """Connects all storage of a guest in one batch."""

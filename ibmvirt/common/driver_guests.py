@@ -67,7 +67,7 @@ class Guests(driver_part.DriverPart):
     def instance_on_disk(self, instance: typing.Any) -> bool:
         """Whether disks of a server are within reach, without its guest too."""
         with self._on_host("on_disk"):
-            return bool(self.backend.disks.leftovers(planning.server(instance)))
+            return self.backend.disks.within_reach(planning.server(instance))
 
     def get_instance_diagnostics(self, instance: typing.Any) -> typing.Any:
         with self._operation("diagnostics", instance):

@@ -149,7 +149,7 @@ def build(
     return capability.Backend(
         name="z/VM",
         guests=servers,
-        disks=disks.Disks(kept),
+        disks=disks.Disks(calls, kept),
         storage=disks.Storage(calls, media, cinder, transports.remote_host),
         networks=networks.Networks(calls, grant=options.grant_vswitch),
         media=media,

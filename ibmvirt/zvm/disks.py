@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 from ibmvirt.common import capability, plan
-from ibmvirt.zvm import files, images, layout
+from ibmvirt.zvm import files, identity, images, layout
 from ibmvirt.zvm import volumes as zvm_volumes
 from ibmvirt.zvm.client import connector
 
@@ -25,7 +25,8 @@ KIND = "minidisk"
 class Disks(capability.Disks):
     """Minidisks come and go with their guest; images are the Connector's."""
 
-    def __init__(self, kept: images.Images) -> None:
+    def __init__(self, calls: connector.Connector, kept: images.Images) -> None:
+        self._calls = calls
         self._images = kept
 
     def inspect(self, image: plan.Image, source: capability.ImageSource) -> plan.Image:
@@ -64,6 +65,12 @@ class Disks(capability.Disks):
 
     def leftovers(self, server: plan.Server) -> tuple[plan.DiskRef, ...]:
         return ()
+
+    def within_reach(self, server: plan.Server) -> bool:
+        """The directory has them, which the members of a cluster share."""
+        user = identity.known(server)
+        entry = (self._calls.directory_entry(user) if user else None) or []
+        return any(line.startswith("MDISK ") for line in entry)
 
 
 class Storage(capability.Storage):

@@ -83,6 +83,17 @@ def test_a_guest_that_is_here_is_destroyed(driven):
     assert driven.simulator.compare() == []
 
 
+def test_disks_are_within_reach_of_every_member(driven, cluster):
+    spawn, _user = spawned(driven)
+    assert driven.backend.disks.within_reach(driven.server(spawn))
+    with support.running(cluster, url=cluster.members[1]["connector_url"]) as other:
+        # It is the other member's guest, and its disks are here all the same.
+        assert other.backend.guests.find(driven.server(spawn)) is None
+        assert other.backend.disks.within_reach(driven.server(spawn))
+    driven.destroy(spawn)
+    assert not driven.backend.disks.within_reach(driven.server(spawn))
+
+
 def test_one_that_was_relocated_stays(driven, two):
     spawn, user = spawned(driven)
     one = support.client(driven.simulator)
