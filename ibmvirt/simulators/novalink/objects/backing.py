@@ -60,7 +60,7 @@ def find(
 ) -> xml.Element:
     """A copy of the storage as the platform knows it, without its use.
 
-    :raises Refusal: the VIOS does not have it.
+    :raises Refusal: the VIOS does not have it, or its kind is not supported.
     """
     kind = xml.name(asked)
     found = None
@@ -71,6 +71,9 @@ def find(
     elif kind == "VirtualOpticalMedia":
         found = _in_groups(system, vios, asked)
     elif kind == "VirtualDisk":
+        made_of = xml.value(asked, "VirtualDiskType", "LogicalVolume")
+        if made_of not in ("LogicalVolume", "File"):
+            raise refuse("not_supported", operation=f"VirtualDisk of type {made_of}")
         found = _in_groups(system, vios, asked)
         if found is None and xml.value(asked, "VirtualDiskType") == "File":
             found = _file(vios, asked)
@@ -157,18 +160,23 @@ def local_path(system: store.System, storage: xml.Element) -> str:
 def with_local_paths(
     system: store.System, vios: store.SimObject, path: str
 ) -> xml.Element:
-    """A VIOS, or one of its buses, as clients see it: what the management
-    partition serves itself is named by its path there (documented: drivers
-    that run on it open the BackingDeviceName)."""
+    """A VIOS as clients see it, with its mappings at ``path``: what the
+    management partition serves itself is named by its path there (documented:
+    drivers that run on it open the BackingDeviceName)."""
     if not system.local_root or vios.value("IsManagementPartition") != "true":
         return vios.element
-    element = xml.copy_of(vios.element)
-    for mapping in xml.findall(element, path):
-        storage = storage_of(mapping)
-        name = xml.find(mapping, "ServerAdapter/BackingDeviceName")
-        if name is not None and storage is not None and is_disk(storage):
-            name.text = local_path(system, storage)
-    return element
+
+    def named(item: store.SimObject) -> xml.Element:
+        element = xml.copy_of(item.element)
+        for mapping in xml.findall(element, path):
+            storage = storage_of(mapping)
+            name = xml.find(mapping, "ServerAdapter/BackingDeviceName")
+            if name is not None and storage is not None and is_disk(storage):
+                name.text = local_path(system, storage)
+        return element
+
+    # One copy for all views of a version.
+    return vios.fact("local paths", named)
 
 
 def is_disk(storage: xml.Element) -> bool:

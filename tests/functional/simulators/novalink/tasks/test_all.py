@@ -24,8 +24,10 @@ from pypowervm.tasks import cluster_ssp, master_mode, migration, partition, srio
 from pypowervm.tasks.hdisk import _rbd
 from pypowervm.wrappers import cluster as pvm_cluster
 from pypowervm.wrappers import mtms as pvm_mtms
+from pypowervm.wrappers import storage as pvm_stor
 
 from tests.functional.simulators.novalink.tasks import walk
+from tests.unit.simulators.novalink import requests
 
 # Left for later by design, with the test that holds the refusal.
 LATER = {
@@ -78,6 +80,9 @@ def test_what_comes_later_is_refused_by_name(adapter, lpar, machine, vioses):
     vios = vioses["vios1"]
     with pytest.raises(pvm_exc.HttpError, match="RBDExists"):
         _rbd.rbd_exists(adapter, vios.uuid, "pool/image")
+    image = pvm_stor.RBD.bld_ref(adapter, "pool/image", tag="image")
+    with pytest.raises(pvm_exc.HttpError, match=r"REST0130.*VirtualDisk of type RBD"):
+        requests.map_storage(adapter, lpar, image)
     node = pvm_cluster.Node.bld(
         adapter,
         hostname="vios1.sys1",
