@@ -21,6 +21,7 @@ import requests as http
 from pypowervm import adapter as pvm_adapter
 from pypowervm import exceptions as pvm_exc
 from pypowervm.helpers import vios_busy
+from pypowervm.wrappers import event as pvm_event
 from pypowervm.wrappers import network as pvm_net
 
 from tests.functional.simulators.novalink import support
@@ -91,3 +92,73 @@ def test_a_call_that_waits(novalink, adapter):
         assert create(adapter).name == "NEWSWITCH"
     finally:
         novalink.clock(rate=1)
+
+
+def polled(adapter, client):
+    feed = adapter.read(f"Event?QUEUE_APPLICATIONID={client}", xag=[]).feed
+    return [pvm_event.Event.wrap(entry).etype for entry in feed.entries]
+
+
+@pytest.mark.parametrize("phase", ["before", "after"])
+def test_all_tokens_expire_at_a_call(novalink, adapter, raw, phase):
+    novalink.rule(match={"key": KEY}, phase=phase, effect={"kind": "expire_token"})
+    assert create(adapter).name == "NEWSWITCH"
+    assert raw.ask("GET", "uom/ManagedSystem")[0] == 401
+    # The client logs on again by itself.
+    assert "NEWSWITCH" in switches(adapter)
+
+
+@pytest.mark.parametrize("phase", ["before", "after"])
+def test_the_service_restarts_at_a_call(novalink, adapter, raw, phase):
+    novalink.rule(match={"key": KEY}, phase=phase, effect={"kind": "restart"})
+    with pytest.raises(pvm_exc.Error):
+        create(adapter)
+    assert raw.ask("GET", "uom/ManagedSystem")[0] == 401
+    assert ("NEWSWITCH" in switches(adapter)) == (phase == "after")
+
+
+@pytest.mark.parametrize("phase", ["before", "after"])
+def test_an_event_comes_at_a_call(novalink, adapter, phase):
+    client = f"event-{phase}"
+    assert polled(adapter, client) == ["NEW_CLIENT"]
+    effect = {"kind": "event", "event": "CACHE_CLEARED"}
+    novalink.rule(match={"key": KEY}, phase=phase, effect=effect)
+    create(adapter)
+    order = ["CACHE_CLEARED", "ADD_URI"]
+    if phase == "after":
+        order.reverse()
+    assert polled(adapter, client) == order
+
+
+@pytest.mark.parametrize("phase", ["before", "after"])
+def test_the_world_changes_at_a_call(novalink, adapter, phase):
+    novalink.rule(
+        match={"key": "POST VirtualIOServer/*"},
+        phase=phase,
+        effect={
+            "kind": "world",
+            "action": "rmc",
+            "partition": "vios1",
+            "state": "inactive",
+        },
+    )
+    lpar, unit = requests.new_lpar(adapter), requests.new_unit(adapter)
+    if phase == "before":
+        with pytest.raises(pvm_exc.HttpError, match=r"HSCL2957|412"):
+            requests.map_storage(adapter, lpar, unit)
+    else:
+        requests.map_storage(adapter, lpar, unit)
+    assert unit.refresh().in_use == (phase == "after")
+    assert requests.vios_with(adapter).rmc_state == "inactive"
+
+
+@pytest.mark.parametrize("phase", ["before", "after"])
+def test_a_call_that_hangs_and_then_ends_without_an_answer(novalink, adapter, phase):
+    rule = novalink.rule(match={"key": KEY}, phase=phase, effect={"kind": "hang"})
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(create, adapter)
+        assert novalink.wait_parked(rule)
+        novalink.delete_rule(rule)
+        with pytest.raises(pvm_exc.Error):
+            waiting.result(20)
+    assert ("NEWSWITCH" in switches(adapter)) == (phase == "after")
