@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
+import random
 import threading
-import time
 import uuid as uuids
 
 from ibmvirt.simulators.core import calls, rules, transitions
@@ -96,6 +96,8 @@ class Jobs:
         self._in = instruments
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
+        # The same durations in every run.
+        self._random = random.Random(0)
 
     def template(self, kind: str, uuid: str, name: str) -> bytes:
         """The JobRequest that a client fills in.
@@ -145,10 +147,10 @@ class Jobs:
             if len(self._jobs) >= LIMIT:
                 raise refuse("jobs", limit=LIMIT)
             self._jobs[job.id] = job
-        low, high = DURATIONS.get(name, (0.5, 1.0))
+            natural = self._random.uniform(*DURATIONS.get(name, (0.5, 1.0)))
         job.progress = self._in.transitions.begin(
             f"job:{name}",
-            low + (high - low) * (time.time() % 1),
+            natural,
             at_once=self._in.latency.profile == "none",
         )
         if job.progress.done():
@@ -220,7 +222,8 @@ class Jobs:
             self._hold(rule)
             if rule.dropped:
                 # The world was reset meanwhile: the job is of another one.
-                job.status = CANCELED
+                with self._lock:
+                    job.status = CANCELED
             effect = rule.effect
             if effect["kind"] not in ("hold", "hang", "delay"):
                 return (
