@@ -285,16 +285,16 @@ class Storage(capability.Storage):
         volumes: tuple[plan.Volume, ...],
     ) -> None:
         """Let the VIOSes forget disks that nobody maps any more."""
-        names: dict[str, list[str]] = {}
+        disks: dict[str, set[volume_base.Disk]] = {}
         udids: set[str] = set()
         for uuid, items in unmapped.gone.items():
             for kind, identity, name in items:
                 if kind == VOLUME:
-                    names.setdefault(uuid, []).append(name)
+                    disks.setdefault(uuid, set()).add((name, identity))
                     udids.add(identity)
         # Not all had a mapping of every VIOS: a try that failed, or a service
         # that was killed, may have left further disks.
-        mapped = sum(len(set(some)) for some in names.values())
+        mapped = sum(map(len, disks.values()))
         missing = mapped < len(volumes) * len(unmapped.left)
         for volume in volumes:
             kind_ = self._volumes.get(volume.protocol)
@@ -302,14 +302,14 @@ class Storage(capability.Storage):
                 if kind_.uncertain(volume) or (missing and not kind_.known(volume)):
                     kind_.search(guest, volume)
                 for uuid, known in kind_.known(volume).items():
-                    names.setdefault(uuid, []).extend(known)
+                    disks.setdefault(uuid, set()).update(known)
         # A shared volume is another partition's disk too.
         kept = {
-            uuid: {name for kind, _id, name in items if kind == VOLUME}
+            uuid: {identity for kind, identity, _name in items if kind == VOLUME}
             for uuid, items in unmapped.left.items()
         }
         for kind_ in self._volumes.values():
-            kind_.forget(names, udids, kept)
+            kind_.forget(disks, udids, kept)
 
     def count(self, guest: plan.GuestRef) -> int:
         """How many disks a partition has; each counts once. One call."""

@@ -22,6 +22,8 @@ from ibmvirt.common import exceptions, plan
 
 # The disk elements that each VIOS shall map, by the VIOS's UUID.
 Elements = dict[str, list[typing.Any]]
+# A disk of a VIOS: its name, which is given again, and its id.
+Disk = tuple[str, str]
 
 
 class Unknown(exceptions.HypervisorError):
@@ -76,22 +78,22 @@ class VolumeKind(abc.ABC):
         return plan.NOTHING
 
     def forget(
-        self, names: dict[str, list[str]], udids: set[str], kept: dict[str, set[str]]
+        self, disks: dict[str, set[Disk]], udids: set[str], kept: dict[str, set[str]]
     ) -> None:
         """Let VIOSes forget disks, as far as they can.
 
         What they cannot is logged, and tried again with the next call.
 
-        :param names: of the disks, by the VIOS's UUID.
-        :param udids: ids of disks, whatever their names.
-        :param kept: names that must stay, by the VIOS's UUID.
+        :param disks: by the VIOS's UUID.
+        :param udids: ids of further disks, whatever their names.
+        :param kept: ids of disks that must stay, by the VIOS's UUID.
         """
 
     def uncertain(self, volume: plan.Volume) -> bool:
         """Whether a VIOS may have made a disk that is not known; no call."""
         return False
 
-    def known(self, volume: plan.Volume) -> dict[str, list[str]]:
+    def known(self, volume: plan.Volume) -> dict[str, set[Disk]]:
         """The disks that :meth:`reach` made of a volume, by VIOS; no call."""
         return {}
 

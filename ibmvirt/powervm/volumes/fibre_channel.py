@@ -71,14 +71,17 @@ class FibreChannel(base.VolumeKind):
         return self._vscsi.kept(volume)
 
     def forget(
-        self, names: dict[str, list[str]], udids: set[str], kept: dict[str, set[str]]
+        self,
+        disks: dict[str, set[base.Disk]],
+        udids: set[str],
+        kept: dict[str, set[str]],
     ) -> None:
-        self._vscsi.forget(names, udids, kept)
+        self._vscsi.forget(disks, udids, kept)
 
     def uncertain(self, volume: plan.Volume) -> bool:
         return self._vscsi.uncertain(volume)
 
-    def known(self, volume: plan.Volume) -> dict[str, list[str]]:
+    def known(self, volume: plan.Volume) -> dict[str, set[base.Disk]]:
         return self._vscsi.known(volume)
 
     def slots(self, guest: plan.GuestRef) -> list[int]:

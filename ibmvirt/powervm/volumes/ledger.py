@@ -21,7 +21,7 @@ from __future__ import annotations
 import threading
 
 from ibmvirt.common import plan
-from ibmvirt.powervm.volumes import luarecovery
+from ibmvirt.powervm.volumes import base, luarecovery
 
 # How often a VIOS is asked whether it made a disk before its answer was lost.
 _TRIES = 3
@@ -35,7 +35,7 @@ class Ledger:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._found: dict[str, Disks] = {}
-        self._left: dict[str, set[str]] = {}
+        self._left: dict[str, set[base.Disk]] = {}
         self._doubts: dict[str, tuple[plan.Volume, set[str], int]] = {}
 
     def found(self, volume_id: str) -> Disks:
@@ -43,15 +43,15 @@ class Ledger:
         with self._lock:
             return dict(self._found.get(volume_id) or {})
 
-    def names(self, udids: set[str]) -> dict[str, set[str]]:
-        """The names of disks with these ids, by VIOS."""
+    def disks(self, udids: set[str]) -> dict[str, set[base.Disk]]:
+        """The disks with these ids, by VIOS."""
         with self._lock:
-            names: dict[str, set[str]] = {}
+            known: dict[str, set[base.Disk]] = {}
             for disks in self._found.values():
                 for vios, disk in disks.items():
                     if disk.udid in udids:
-                        names.setdefault(vios, set()).add(disk.name)
-            return names
+                        known.setdefault(vios, set()).add((disk.name, disk.udid))
+            return known
 
     def learn(
         self, volume: plan.Volume, asked: set[str], disks: Disks, unknown: set[str]
@@ -62,9 +62,10 @@ class Ledger:
         """
         with self._lock:
             for vios, disk in disks.items():
-                # The names of disks are given again.
+                # The names of disks are given again: nothing else has this one.
                 self._drop(vios, disk.name)
-                self._left.get(vios, set()).discard(disk.name)
+                left = self._left.get(vios, set())
+                left -= {known for known in left if known[0] == disk.name}
             before = self._found.pop(volume.id, {})
             silent = (before.keys() - asked) | unknown
             found = {v: disk for v, disk in before.items() if v in silent} | disks
@@ -84,30 +85,29 @@ class Ledger:
         with self._lock:
             return volume_id in self._doubts
 
-    def forgotten(self, vios: str, name: str) -> None:
+    def forgotten(self, vios: str, name: str, udid: str) -> None:
         """The VIOS does not have that disk any more."""
         with self._lock:
-            self._left.get(vios, set()).discard(name)
-            self._drop(vios, name)
+            self._drop(vios, name, udid)
 
-    def keep(self, vios: str, name: str) -> None:
+    def keep(self, vios: str, name: str, udid: str) -> None:
         """The VIOS still has it, although nobody wants it."""
         with self._lock:
-            self._left.setdefault(vios, set()).add(name)
+            self._left.setdefault(vios, set()).add((name, udid))
 
-    def left(self) -> dict[str, set[str]]:
-        """Disks that VIOSes could not forget."""
+    def take_left(self) -> dict[str, set[base.Disk]]:
+        """Disks that VIOSes could not forget; who takes them tries again."""
         with self._lock:
-            return {vios: set(names) for vios, names in self._left.items() if names}
+            taken, self._left = self._left, {}
+            return taken
 
-    def _drop(self, vios: str, name: str) -> None:
+    def _drop(self, vios: str, name: str, udid: str | None = None) -> None:
         """No volume is that disk of the VIOS any more (under the lock)."""
         for volume_id, disks in list(self._found.items()):
-            rest = {
-                uuid: disk
-                for uuid, disk in disks.items()
-                if (uuid, disk.name) != (vios, name)
-            }
+            disk = disks.get(vios)
+            if disk is None or disk.name != name or udid not in (None, disk.udid):
+                continue
+            rest = {uuid: other for uuid, other in disks.items() if uuid != vios}
             if rest:
                 self._found[volume_id] = rest
             else:

@@ -186,9 +186,9 @@ class Vscsi(base.VolumeKind):
 
     # -- forgetting -----------------------------------------------------------
 
-    def known(self, volume: plan.Volume) -> dict[str, list[str]]:
+    def known(self, volume: plan.Volume) -> dict[str, set[base.Disk]]:
         found = self._ledger.found(volume.id)
-        return {uuid: [seen.name] for uuid, seen in found.items()}
+        return {uuid: {(seen.name, seen.udid)} for uuid, seen in found.items()}
 
     def uncertain(self, volume: plan.Volume) -> bool:
         return self._ledger.doubtful(volume.id)
@@ -201,26 +201,28 @@ class Vscsi(base.VolumeKind):
             LOG.info("%s", error)
 
     def forget(
-        self, names: dict[str, list[str]], udids: set[str], kept: dict[str, set[str]]
+        self,
+        disks: dict[str, set[base.Disk]],
+        udids: set[str],
+        kept: dict[str, set[str]],
     ) -> None:
         """A disk that stays after its LUN is gone hinders the next LUN there."""
-        wanted = self._ledger.left()
-        for some in (names, self._ledger.names(udids), self._doubtful()):
+        wanted = self._ledger.take_left()
+        for some in (disks, self._ledger.disks(udids), self._doubtful()):
             for uuid, found in some.items():
                 wanted.setdefault(uuid, set()).update(found)
 
         def remove(vios: topology.Vios) -> None:
-            for name in sorted(
-                wanted.get(vios.uuid, set()) - kept.get(vios.uuid, set())
-            ):
-                self._forget(vios, name)
+            for name, udid in sorted(wanted.get(vios.uuid, ())):
+                if udid not in kept.get(vios.uuid, ()):
+                    self._forget(vios, name, udid)
 
         if wanted:
             parallel.over_vioses(remove, self._topology.active_vioses())
 
-    def _doubtful(self) -> dict[str, list[str]]:
+    def _doubtful(self) -> dict[str, set[base.Disk]]:
         """Disks that VIOSes made of volumes before their answers were lost."""
-        names: dict[str, list[str]] = {}
+        disks: dict[str, set[base.Disk]] = {}
         vioses = {vios.uuid: vios for vios in self._topology.active_vioses()}
         for volume, uuids in self._ledger.doubts():
             # Who holds it is about to use the volume, and sees to it itself.
@@ -230,10 +232,10 @@ class Vscsi(base.VolumeKind):
                     continue
                 for uuid, seen in self._look(volume, some)[0].items():
                     if seen.status != luarecovery.IN_USE:
-                        names.setdefault(uuid, []).append(seen.name)
-        return names
+                        disks.setdefault(uuid, set()).add((seen.name, seen.udid))
+        return disks
 
-    def _forget(self, vios: topology.Vios, name: str) -> None:
+    def _forget(self, vios: topology.Vios, name: str, udid: str) -> None:
         what = f"remove the disk {name} of {vios.name}"
         for last in (False, True):
             try:
@@ -251,10 +253,10 @@ class Vscsi(base.VolumeKind):
                 LOG.warning("%s", error)
                 if not last:
                     continue
-                self._ledger.keep(vios.uuid, name)
+                self._ledger.keep(vios.uuid, name, udid)
                 return
             break
-        self._ledger.forgotten(vios.uuid, name)
+        self._ledger.forgotten(vios.uuid, name, udid)
 
     def extend(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
         udid = self.udid(guest, volume)
