@@ -47,14 +47,11 @@ def shows(group: str | None, groups: Groups) -> bool:
 
 def view(element: xml.Element, groups: Groups) -> xml.Element:
     """A copy with what the request sees."""
-    result = _hull(element)
-    for child in element:
-        if shows(child.get("group"), groups):
-            result.append(xml.copy_of(child))
+    result = xml.copy_of(element)
     hidden = [
         part
         for part in result.iter(etree.Element)
-        if not shows(part.get("group"), groups)
+        if (group := part.get("group")) is not None and not shows(group, groups)
     ]
     for part in hidden:
         parent = part.getparent()

@@ -177,7 +177,9 @@ def href(element: Element, path: str) -> str:
 
 
 def copy_of(element: Element) -> Element:
-    return copy.deepcopy(element)
+    """A copy with all that is below: lxml's copies are deep, and copy.copy has
+    less to keep in mind than copy.deepcopy."""
+    return copy.copy(element)
 
 
 def put(
