@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import os
 import pathlib
@@ -53,6 +54,8 @@ def main():
     from tests.support.smallnova.neighbours import images, networks, volumes
 
     process.die_with_parent()
+    # For whoever finds it hanging: the stacks of all threads.
+    faulthandler.register(signal.SIGUSR1)
     clock.use(clock.SystemClock(arguments.pace))
     neighbours = {"images": images.Images(state)}
     running = services.Services(
