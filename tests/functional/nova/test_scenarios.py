@@ -287,8 +287,15 @@ def test_unused_images_leave_the_cache(zvm_nova):
     servers.delete(nova, server)
 
     def removed():
+        # Images of former tests go as well.
         calls = nova.simulator.journal(memento="bg:image_cache", layer="rest")
-        return [c for c in calls if c["key"].startswith("DELETE") and c["committed"]]
+        return [
+            call
+            for call in calls
+            if call["key"].startswith("DELETE")
+            and call["committed"]
+            and image.id.lower() in call["target"].lower()
+        ]
 
     options = {
         "manager_interval": "2",

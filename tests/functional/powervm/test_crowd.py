@@ -173,7 +173,9 @@ def test_ten_at_once_of_which_some_fail(driven):
         ("spawn", crowd.groups["spawn"][1].server.name),
     }
     crowd.check()
-    assert [r["key"] for r in simulator.journal() if r["status"] == 412] == []
+    # An upload changes the media repository beneath its writer, which looks anew.
+    refused = {r["key"] for r in simulator.journal() if r["status"] == 412}
+    assert refused <= {"POST VirtualIOServer/{id}/VolumeGroup/{id}"}
     crowd.clear()
     assert simulator.compare() == []
 

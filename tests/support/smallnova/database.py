@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 
 import sqlalchemy
 from sqlalchemy import event
@@ -25,8 +26,11 @@ def tune():
     """Let many threads of one process share sqlite files.
 
     A transaction takes its lock at its beginning: one that reads first and
-    writes later would otherwise find the file locked.
+    writes later would otherwise find the file locked. But not one in the midst
+    of another of the same thread and file, which would wait for itself:
+    placement reads providers so when their generations conflict.
     """
+    held = threading.local()
 
     @event.listens_for(Engine, "connect")
     def connect(connection, _record):
@@ -41,7 +45,20 @@ def tune():
             "in_transaction" not in connection.info
         ):
             connection.info["in_transaction"] = True
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            files = vars(held).setdefault("files", set())
+            file = str(connection.engine.url)
+            if file in files:
+                connection.exec_driver_sql("BEGIN")
+            else:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                files.add(file)
+                connection.info["held"] = file
+
+    def end(connection):
+        vars(held).get("files", set()).discard(connection.info.pop("held", None))
+
+    event.listen(Engine, "commit", end)
+    event.listen(Engine, "rollback", end)
 
 
 def prepare(state, template=None):

@@ -184,8 +184,8 @@ def test_a_deleted_device_comes_back_by_a_scan(local, root):
     # Another change does not bring it back, a scan of its bus does.
     requests.new_lpar(local)
     assert not link.is_symlink()
-    (scan,) = root.glob("sys/bus/vio/devices/3*/host*/scsi_host/host*/scan")
-    scan.write_text("- - -")
+    for scan in root.glob("sys/bus/vio/devices/3*/host*/scsi_host/host*/scan"):
+        scan.write_text("- - -")
     support.until(link.exists)
     scsi_mapper.remove_lu_mapping(local, vios2, 1)
     assert not link.is_symlink()
