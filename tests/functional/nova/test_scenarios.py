@@ -279,6 +279,7 @@ def test_a_guest_that_stops_by_itself_is_shown_as_stopped(nova):
     end(nova, server)
 
 
+@pytest.mark.slow
 def test_unused_images_leave_the_cache(zvm_nova):
     """[image_cache]: Nova asks now and then, and the driver removes them."""
     nova = zvm_nova
@@ -297,7 +298,7 @@ def test_unused_images_leave_the_cache(zvm_nova):
         "remove_unused_original_minimum_age_seconds": "1",
     }
     with restarted(nova, image_cache=options):
-        servers.until(lambda: not imported(), "the image is removed")
+        servers.until(lambda: not imported(), "the image is removed", seconds=120)
     # Images of former tests went as well; each by one call.
     calls = nova.simulator.journal(memento="bg:image_cache", layer="rest")
     removed = [c for c in calls if c["key"] == "DELETE /images/{id}"]
