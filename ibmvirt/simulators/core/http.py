@@ -26,6 +26,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 import typing
 import urllib.parse
 
@@ -38,6 +39,8 @@ MAX_BODY = 32 << 20
 _CHUNK = 1 << 16
 # What a handler left unread is read up to here; beyond, the connection ends.
 _DRAIN = 64 << 20
+# Seconds that a client which was answered early has for the rest of its request.
+_LINGER = 10.0
 
 
 class BodyTooLong(Exception):
@@ -197,9 +200,28 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             LOG.exception("%s %s failed", request.verb, request.path)
             text = f"the simulator failed: {type(error).__name__}: {error}"
             response = Response(500, text.encode())
-        if not self.close_connection and not request.drain():
+        drained = request.drain()
+        if not drained:
             self.close_connection = True
         self._send(response)
+        if not drained:
+            self._linger()
+
+    def _linger(self) -> None:
+        """Take what the client is still sending, so that it comes to read the answer.
+
+        Closing with bytes unread would reset the connection, and the client would
+        see a broken pipe in place of the answer.
+        """
+        taken, until = 0, time.monotonic() + _LINGER
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            while taken < _DRAIN and (left := until - time.monotonic()) > 0:
+                self.connection.settimeout(left)
+                piece = self.rfile.read1(_CHUNK)
+                if not piece:
+                    return
+                taken += len(piece)
 
     def __getattr__(self, name: str) -> typing.Any:
         # Every verb is the answering side's to judge, also one that is none.

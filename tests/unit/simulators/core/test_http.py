@@ -144,6 +144,21 @@ def test_a_body_that_ends_early_gets_no_answer(echo):
     assert raw(echo, b"PUT / HTTP/1.1\r\nContent-Length: 50\r\n\r\nshort") == b""
 
 
+def test_a_refused_client_may_end_its_sending_and_reads_why(echo):
+    with socket.create_connection(echo.server.server_address[:2], timeout=20) as made:
+        made.sendall(b"PUT / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (40 << 20))
+        made.sendall(b" " * (served.MAX_BODY + (1 << 20)))
+        answer = made.recv(1000)
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        # The answer is there, and what was under way is still taken.
+        for _ in range(7):
+            made.sendall(b" " * (1 << 20))
+        made.shutdown(socket.SHUT_WR)
+        while piece := made.recv(1000):
+            answer += piece
+    assert b"the body has more than" in answer
+
+
 def test_a_client_that_asks_first_is_told_to_go_on(echo):
     with socket.create_connection(echo.server.server_address[:2], timeout=20) as made:
         made.sendall(
