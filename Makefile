@@ -44,7 +44,8 @@ bench: $(VENV)/test.stamp
 	$(BIN)/python -m tests.bench
 
 faults: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -n $(WORKERS) -m faults tests/faults
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'faults or sweep' \
+		--outcomes docs/contributor/outcomes.csv tests/faults
 
 cover: $(VENV)/test.stamp
 	$(BIN)/coverage erase

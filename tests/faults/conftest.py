@@ -15,12 +15,38 @@
 from __future__ import annotations
 
 import json
+import pathlib
 
 import pytest
 
 from ibmvirt.common import clock
-from tests.faults import engine
+from tests.faults import engine, outcomes
 from tests.support import powervm, zvm
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--outcomes",
+        type=pathlib.Path,
+        help="a CSV file of the table, whose rows of the tests that run are renewed",
+    )
+
+
+class _Recorder:
+    """Writes each test's outcomes as it ends, whichever worker ran it."""
+
+    def __init__(self, path):
+        self._outcomes = outcomes.Outcomes(path)
+
+    def pytest_runtest_logreport(self, report):
+        for platform, cells in _found(report):
+            self._outcomes.add(platform, [engine.Cell(*cell) for cell in cells])
+
+
+def pytest_configure(config):
+    path = config.getoption("--outcomes", None)
+    if path is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Recorder(path))
 
 
 @pytest.fixture(autouse=True)
@@ -70,15 +96,20 @@ def _plain(cells):
     return [(c.operation, c.effect, c.call, c.outcome) for c in cells]
 
 
+def _found(report):
+    """(hypervisor, cells) of a test's report, if it swept."""
+    for name, value in getattr(report, "user_properties", ()):
+        if name == "cells" and report.when == "call":
+            yield json.loads(value)
+
+
 def pytest_terminal_summary(terminalreporter):
-    """Print one table a hypervisor, whichever worker ran the cells."""
+    """Print one table a hypervisor."""
     found = {}
     for reports in terminalreporter.stats.values():
         for report in reports:
-            for name, value in getattr(report, "user_properties", ()):
-                if name == "cells" and getattr(report, "when", "") == "call":
-                    platform, cells = json.loads(value)
-                    found.setdefault(platform, []).extend(cells)
+            for platform, cells in _found(report):
+                found.setdefault(platform, []).extend(cells)
     for platform, cells in sorted(found.items()):
         terminalreporter.section(f"faults: {platform}")
         known = sorted(cells, key=lambda cell: (cell[0], cell[1]))

@@ -44,11 +44,13 @@ _POWERVM = (
 _ZVM = ([*operations.ZVM, *zvm_operations.ALL], operations.FULL_ZVM)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize(("operation", "effect"), _cells(_POWERVM, reduced=True))
 def test_powervm_reduced(powervm_sweep, judge, operation, effect):
     judge("PowerVM", powervm_sweep.run(operation, effect))
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize(("operation", "effect"), _cells(_ZVM, reduced=True))
 def test_zvm_reduced(zvm_sweep, judge, operation, effect):
     judge("z/VM", zvm_sweep.run(operation, effect))
