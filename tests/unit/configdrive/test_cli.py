@@ -292,6 +292,8 @@ def opened(path, flags, *rest, **options):
         os.kill(os.getpid(), int(sys.argv[1]))
     return result
 os.open = opened
+# A shell without job control starts what runs in the background with it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(cli.main(sys.argv[2:]))
 """
 
