@@ -196,7 +196,7 @@ class Storage(abc.ABC):
     ) -> Released:
         """Take everything away from the guest; what was found there."""
 
-    def release(self, server: plan.Server) -> None:
+    def release(self, server: plan.Server, volumes: tuple[plan.Volume, ...]) -> None:
         """Let go of a server's storage where its guest is gone already."""
 
 

@@ -24,6 +24,7 @@ from ibmvirt.powervm import (
     local_tools,
     lpar_cache,
     media,
+    owners,
     parallel,
     snapshot,
     storage,
@@ -75,7 +76,14 @@ def build(
     )
     operations = power.Power(runner, cache, drives.at_boot)
     mappings = storage.Storage(
-        adapter, places, writers, disks, repository, kinds, locks
+        adapter,
+        places,
+        writers,
+        disks,
+        repository,
+        kinds,
+        locks,
+        owners.Owners(places, cache.numbers),
     )
     defaults = {
         "proc_units_factor": str(options.proc_units_factor),
@@ -163,7 +171,7 @@ def _volume_kinds(
         writers,
         runner,
         networks,
-        cache.numbers,
+        owners.Owners(places, cache.numbers),
         count=options.ports_per_fabric,
         host=host_name,
     )

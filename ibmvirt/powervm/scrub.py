@@ -31,7 +31,7 @@ from pypowervm.wrappers import network as network_wrapper
 from pypowervm.wrappers import virtual_io_server
 
 from ibmvirt.common import context, exceptions
-from ibmvirt.powervm import lpar_cache, storage, writer
+from ibmvirt.powervm import lpar_cache, owners, storage, writer
 from ibmvirt.powervm.guests import partitions
 from ibmvirt.powervm.rest import errors, topology
 from ibmvirt.powervm.volumes import npiv
@@ -107,7 +107,7 @@ class Scrub:
         found.trunks = [t for t in network_wrapper.CNA.wrap(response) if _server(t)]
 
     def _mappings(self, wrappers: list[typing.Any]) -> None:
-        known = {lpar.id for lpar in self._cache.all()} | {npiv.ANY}
+        known = {lpar.id for lpar in self._cache.all()} | {owners.ANY}
         known.update(vios.id for vios in self._topology.vioses())
         for vios in self._topology.active_vioses():
             for group, name in _GROUPS:
@@ -115,7 +115,7 @@ class Scrub:
                     owner
                     for wrapper in wrappers
                     if wrapper.uuid == vios.uuid
-                    for owner in map(npiv.owner_of, getattr(wrapper, name))
+                    for owner in map(owners.owner_of, getattr(wrapper, name))
                     if owner is not None and owner not in known
                 }
                 if gone:
@@ -126,7 +126,9 @@ class Scrub:
     ) -> None:
         def change(wrapper: typing.Any) -> bool:
             mappings = getattr(wrapper, name)
-            stale = [mapping for mapping in mappings if npiv.owner_of(mapping) in gone]
+            stale = [
+                mapping for mapping in mappings if owners.owner_of(mapping) in gone
+            ]
             for mapping in stale:
                 mappings.remove(mapping)
             return bool(stale)

@@ -24,7 +24,7 @@ from pypowervm.wrappers import virtual_io_server
 
 from ibmvirt.common import capability, exceptions, plan
 from ibmvirt.powervm import media as media_files
-from ibmvirt.powervm import parallel, writer
+from ibmvirt.powervm import owners, parallel, writer
 from ibmvirt.powervm.disks import base, kinds
 from ibmvirt.powervm.rest import errors, topology
 from ibmvirt.powervm.volumes import base as volume_base
@@ -61,6 +61,7 @@ class Storage(capability.Storage):
         repository: media_files.Repository,
         volumes: dict[str, volume_base.VolumeKind],
         locks: parallel.Locks,
+        holders: owners.Owners,
     ) -> None:
         self._adapter = adapter
         self._topology = places
@@ -70,6 +71,7 @@ class Storage(capability.Storage):
         self._volumes = volumes
         # A volume that one partition gives back may be just wanted by another.
         self._changing = locks
+        self._owners = holders
 
     def connect(
         self,
@@ -366,23 +368,50 @@ class Storage(capability.Storage):
             )
         return found
 
-    def release(self, server: plan.Server) -> None:
-        """Remove mappings of the server's disks and drive, whoever has them."""
+    def release(self, server: plan.Server, volumes: tuple[plan.Volume, ...]) -> None:
+        """Remove mappings of the server's disks and drive, whoever has them.
+
+        Its volumes' only where their partition is gone: another may share them.
+        """
         drive = (MEDIA, *(2 * (media_files.drive_name(server),)))
-        unmapped = self._unmap(
-            lambda wrapper: [
-                mapping
-                for mapping in wrapper.scsi_mappings
-                if self._is_disk(mapping, server) or drive in _mapped([mapping])
-            ],
-            f"unmap the storage of {server.name}",
-        )
-        for kind in self._volumes.values():
-            kind.release(server)
-        volumes = tuple(self._intended(server.system_metadata, ()))
+        volumes = (*volumes, *self._intended(server.system_metadata, volumes))
         gone = plan.GuestRef("", server.name, record=server.system_metadata)
         with self._changing.hold(volume.id for volume in volumes):
+            udids = {(VOLUME, udid) for udid in self._udids(gone, volumes)}
+
+            def choose(wrapper: typing.Any) -> list[typing.Any]:
+                found = [
+                    mapping
+                    for mapping in wrapper.scsi_mappings
+                    if self._is_disk(mapping, server) or drive in _mapped([mapping])
+                ]
+                of_volumes = [
+                    mapping
+                    for mapping in wrapper.scsi_mappings
+                    if any(item[:2] in udids for item in _mapped([mapping]))
+                ]
+                return [*found, *self._owners.lost(of_volumes)]
+
+            unmapped = self._unmap(choose, f"unmap the storage of {server.name}")
+            for kind in self._volumes.values():
+                kind.release(server)
             self._forget(gone, unmapped, volumes)
+
+    def _udids(
+        self, guest: plan.GuestRef, volumes: tuple[plan.Volume, ...]
+    ) -> collections.abc.Iterator[str]:
+        """Ids of the volumes' disks, as far as they can be told."""
+        for volume in volumes:
+            kind = self._volumes.get(volume.protocol)
+            try:
+                udid = kind.udid(guest, volume) if kind is not None else None
+            except volume_base.Unknown as error:
+                # Its LUN is gone. A mapping without a partition goes when the
+                # service starts.
+                LOG.warning("%s", error)
+                continue
+            if udid is not None:
+                yield udid
 
 
 def mappings_of(wrapper: typing.Any, lpar_uuid: str) -> list[typing.Any]:

@@ -119,7 +119,7 @@ class Storage(capability.Storage):
             self._volumes.expect(guest.id)
         return capability.Released()
 
-    def release(self, server: plan.Server) -> None:
+    def release(self, server: plan.Server, volumes: tuple[plan.Volume, ...]) -> None:
         self._volumes.abandon(server)
 
 

@@ -56,7 +56,7 @@ def build(destroy: plan.Destroy, backend: capability.Backend) -> linear_flow.Flo
     def disconnect(guest: plan.GuestRef | None) -> capability.Released:
         if guest is None:
             # A build's rollback may have removed the guest and not its storage.
-            backend.storage.release(server)
+            backend.storage.release(server, destroy.volumes)
             return capability.Released()
         return backend.storage.disconnect(guest, destroy.volumes)
 

@@ -29,15 +29,13 @@ from pypowervm import const
 from pypowervm.wrappers import base_partition, virtual_io_server
 
 from ibmvirt.common import exceptions, plan
-from ibmvirt.powervm import parallel, writer
+from ibmvirt.powervm import owners, parallel, writer
 from ibmvirt.powervm.rest import errors, jobs, topology
 from ibmvirt.powervm.volumes import base, fabrics, wwpns
 
 LOG = logging.getLogger(__name__)
 
 GROUP = const.XAG.VIO_FMAP
-# The platform's number for "any partition".
-ANY = 65535
 # Of a host's name in the connector, which goes on with the server's.
 _HOST_MAX = 20
 
@@ -46,7 +44,7 @@ class Npiv(base.VolumeKind):
     """Adapters of partitions; the WWPNs are kept by Nova.
 
     :param networks: the fabrics that new servers get adapters on.
-    :param partitions: reads the numbers of all partitions that there are.
+    :param holders: tells mappings of partitions that are gone.
     :param count: adapters of a server on each fabric.
     :param host: the name of this host in Nova.
     """
@@ -60,7 +58,7 @@ class Npiv(base.VolumeKind):
         writers: writer.Writers,
         runner: jobs.Jobs,
         networks: tuple[fabrics.Fabric, ...],
-        partitions: collections.abc.Callable[[], set[int]],
+        holders: owners.Owners,
         *,
         count: int,
         host: str,
@@ -70,7 +68,7 @@ class Npiv(base.VolumeKind):
         self._writers = writers
         self._jobs = runner
         self._fabrics = networks
-        self._partitions = partitions
+        self._owners = holders
         self._count = count
         self._host = host
 
@@ -249,31 +247,27 @@ class Npiv(base.VolumeKind):
     def leave(self, guest: plan.GuestRef) -> None:
         pairs = {adapter.pair for adapter in wwpns.adapters(guest.record)}
         if pairs:
-            self._remove(lambda mapping: _pair(mapping) in pairs, guest.name)
+            self._remove(lambda mappings: _of(mappings, pairs), guest.name)
 
     def release(self, server: plan.Server) -> None:
         """With its partition a mapping has lost its WWPNs: known is its owner."""
         pairs = {adapter.pair for adapter in wwpns.adapters(server.system_metadata)}
         if not pairs:
             return
-        there = self._partitions()
-        there.update(vios.id for vios in self._topology.vioses())
-
-        def stale(mapping: typing.Any) -> bool:
-            owner = owner_of(mapping)
-            return _pair(mapping) in pairs or (
-                owner is not None and owner != ANY and owner not in there
-            )
-
-        self._remove(stale, server.name)
+        self._remove(
+            lambda mappings: [*_of(mappings, pairs), *self._owners.lost(mappings)],
+            server.name,
+        )
 
     def _remove(
-        self, choose: collections.abc.Callable[[typing.Any], bool], name: str
+        self,
+        choose: collections.abc.Callable[[list[typing.Any]], list[typing.Any]],
+        name: str,
     ) -> None:
         """Remove mappings of all VIOSes."""
 
         def remove(wrapper: typing.Any) -> bool:
-            gone = [mapping for mapping in wrapper.vfc_mappings if choose(mapping)]
+            gone = choose(list(wrapper.vfc_mappings))
             for mapping in gone:
                 wrapper.vfc_mappings.remove(mapping)
             return bool(gone)
@@ -290,10 +284,8 @@ class Npiv(base.VolumeKind):
         return None
 
 
-def owner_of(mapping: typing.Any) -> int | None:
-    """The number of the partition that a mapping is for."""
-    adapter = mapping.server_adapter
-    return int(adapter.lpar_id) if adapter is not None and adapter.lpar_id else None
+def _of(mappings: list[typing.Any], pairs: set[frozenset[str]]) -> list[typing.Any]:
+    return [mapping for mapping in mappings if _pair(mapping) in pairs]
 
 
 def _pair(mapping: typing.Any) -> frozenset[str]:

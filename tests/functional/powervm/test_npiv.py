@@ -156,7 +156,7 @@ def test_adapters_go_also_when_the_partition_is_gone(driven, spawn):
     connect(driven, spawn)
     guest = driven.guest(spawn)
     driven.backend.volumes.attach(guest, VOLUME)
-    driven.backend.storage.release(driven.server(spawn))
+    driven.backend.storage.release(driven.server(spawn), ())
     assert adapters(driven, spawn) == {}
 
 

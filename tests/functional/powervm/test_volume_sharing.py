@@ -228,3 +228,33 @@ def test_the_connector_of_a_host_is_the_same_for_all_servers(driven):
     assert connector["wwpns"] == sorted(connector["wwpns"])
     assert connector == volumes.connector(driven.server(second), None)
     assert not volumes.incomplete(driven.server(first), None)
+
+
+@pytest.mark.parametrize("same_service", [True, False])
+def test_volumes_go_also_when_the_partition_is_gone(novalink, same_service):
+    """A build's rollback may have removed the partition and not its mappings."""
+    with powervm.running(novalink) as driven:
+        (other,) = built(driven, 2)
+        shared = a_volume(driven, 202, shared=True)
+        driven.backend.volumes.attach(driven.guest(other), shared)
+        own = a_volume(driven)
+        novalink.mark()
+        (spawn,) = built(driven, 1)
+        guest = driven.guest(spawn)
+        for volume in (own, shared):
+            driven.backend.volumes.attach(guest, volume)
+        if same_service:
+            lost(driven, spawn, own, shared)
+    if not same_service:
+        with powervm.running(novalink) as driven:
+            lost(driven, spawn, own, shared)
+    assert novalink.compare() == []
+
+
+def lost(driven, spawn, *volumes):
+    """The partition is removed, and then Nova deletes the server."""
+    guest = driven.guest(spawn)
+    driven.backend.guests.power_off(guest, timeout=0, retry_interval=0)
+    driven.backend.guests.undefine(guest)
+    spec = dataclasses.replace(spawn.guest, volumes=volumes)
+    driven.destroy(dataclasses.replace(spawn, guest=spec))

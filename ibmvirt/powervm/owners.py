@@ -1,0 +1,55 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Which partition a VIOS's mapping is for, and whether that is there still."""
+
+from __future__ import annotations
+
+import collections.abc
+import typing
+
+from ibmvirt.powervm.rest import topology
+
+# The platform's number for "any partition".
+ANY = 65535
+
+
+def owner_of(mapping: typing.Any) -> int | None:
+    """The number of the partition that a mapping is for."""
+    adapter = mapping.server_adapter
+    return int(adapter.lpar_id) if adapter is not None and adapter.lpar_id else None
+
+
+class Owners:
+    """Tells mappings of partitions that are gone.
+
+    :param partitions: reads the numbers of all partitions that there are.
+    """
+
+    def __init__(
+        self,
+        places: topology.Topology,
+        partitions: collections.abc.Callable[[], set[int]],
+    ) -> None:
+        self._topology = places
+        self._partitions = partitions
+
+    def lost(self, mappings: list[typing.Any]) -> list[typing.Any]:
+        """Those whose partition is gone. One call, unless there are none.
+
+        The partitions are read after the mappings: one that is made meanwhile
+        is then not taken for one that is gone.
+        """
+        owned = [m for m in mappings if owner_of(m) not in (None, ANY)]
+        if not owned:
+            return []
+        there = self._partitions() | {vios.id for vios in self._topology.vioses()}
+        return [mapping for mapping in owned if owner_of(mapping) not in there]
