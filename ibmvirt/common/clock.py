@@ -30,6 +30,10 @@ class Clock(typing.Protocol):
 
     def sleep(self, seconds: float) -> None: ...
 
+    def wait(self, condition: threading.Condition, seconds: float) -> None:
+        """Wait for a condition that is held, so long at most."""
+        ...
+
 
 class SystemClock:
     """The real clock; ``scale`` below 1 shortens sleeps, for tests."""
@@ -42,6 +46,9 @@ class SystemClock:
 
     def sleep(self, seconds: float) -> None:
         time.sleep(max(0.0, seconds) * self._scale)
+
+    def wait(self, condition: threading.Condition, seconds: float) -> None:
+        condition.wait(max(0.0, seconds) * self._scale)
 
 
 _system: Clock = SystemClock()
@@ -66,6 +73,10 @@ def now() -> float:
 
 def sleep(seconds: float) -> None:
     _system.sleep(seconds)
+
+
+def wait(condition: threading.Condition, seconds: float) -> None:
+    _system.wait(condition, seconds)
 
 
 def backoff(

@@ -24,11 +24,14 @@ import collections.abc
 import contextlib
 import contextvars
 import dataclasses
+import logging
 import threading
 
 from ibmvirt.common import clock, exceptions
 
-# Returns why to stop, or None; may ask the database.
+LOG = logging.getLogger(__name__)
+
+# Returns why to stop, or None; may ask the database, and fail.
 Probe = collections.abc.Callable[[], str | None]
 
 
@@ -71,9 +74,17 @@ class Operation:
                 due = clock.now() - self._asked >= clock.LOOK
                 if due:
                     self._asked = clock.now()
-            if due and (reason := self.probe()):
+            if due and (reason := self._ask(self.probe)):
                 self.stop(reason)
         return self._stop
+
+    def _ask(self, probe: Probe) -> str | None:
+        try:
+            return probe()
+        except Exception as error:
+            # That Nova cannot tell now is no reason to undo the work.
+            LOG.warning("%s: not known whether to stop: %s", self.memento, error)
+            return None
 
 
 _current: contextvars.ContextVar[Operation | None] = contextvars.ContextVar(

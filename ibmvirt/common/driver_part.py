@@ -37,6 +37,23 @@ from ibmvirt.common import (
 
 LOG = logging.getLogger(__name__)
 
+# Operations after which a guest runs, or does not, as before. A guest that stops
+# meanwhile has done so by itself, and Nova shall hear of it.
+_LEAVE_POWER_ALONE = frozenset(
+    {
+        "attach_interface",
+        "attach_volume",
+        "connector",
+        "console",
+        "detach_interface",
+        "detach_volume",
+        "diagnostics",
+        "extend_volume",
+        "plug_vifs",
+        "unplug_vifs",
+    }
+)
+
 
 class DriverPart:
     """The base of the parts of which BaseDriver is made.
@@ -73,7 +90,9 @@ class DriverPart:
         with (
             errors.to_nova(instance.uuid, building=building),
             context.operation(work),
-            self.reporter.operating(instance.uuid),
+            self.reporter.operating(
+                instance.uuid, changes=name not in _LEAVE_POWER_ALONE
+            ),
         ):
             yield
 

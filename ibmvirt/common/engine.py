@@ -72,11 +72,13 @@ def run(flow: typing.Any) -> dict[str, typing.Any]:
         try:
             engine.run()
         except Exception:
-            if this.errors:
-                raise this.errors[0] from None
-            raise
-        result: dict[str, typing.Any] = engine.storage.fetch_all()
-        return result
+            if not this.errors:
+                raise
+        else:
+            result: dict[str, typing.Any] = engine.storage.fetch_all()
+            return result
+    # Not in the handler above, which would replace its cause.
+    raise this.errors[0]
 
 
 def steps(flow: typing.Any) -> collections.abc.Iterator[step.Step]:

@@ -19,7 +19,9 @@ InvalidRequest         BuildAbortException in a build (not tried on
                        another host); the error itself elsewhere
 Cancelled              InstanceNotFound in a build: Nova cleans up
 OutOfResources         ComputeResourcesUnavailable: rescheduled
-GuestNotFound          InstanceNotFound
+GuestNotFound          InstanceNotFound; in a build rescheduled: Nova takes
+                       InstanceNotFound there for a server that is deleted,
+                       and leaves it as it is
 Unsupported            NotImplementedError: the API answers 4xx or
                        the instance action ends in error
 HypervisorUnavailable  HypervisorUnavailable; in a build rescheduled;
@@ -63,7 +65,7 @@ def translate(
         translated = nova.VirtDriverNotReady(text)
     elif isinstance(error, exceptions.HypervisorUnavailable) and not building:
         translated = nova.HypervisorUnavailable(text)
-    elif isinstance(error, exceptions.GuestNotFound):
+    elif isinstance(error, exceptions.GuestNotFound) and not building:
         translated = nova.InstanceNotFound(instance_id=server_uuid)
     elif isinstance(error, exceptions.NetworkNotPlugged):
         translated = nova.VirtualInterfaceCreateException(text)

@@ -14,7 +14,9 @@
 
 A guest that restarts is off for a moment. If Nova heard of that, it would
 power the guest off for good. So a stop is reported only when the guest has
-been off for :data:`SETTLE` seconds and no operation of ours is under way.
+been off for :data:`SETTLE` seconds and no operation of ours is under way. What
+an operation does to the guest Nova knows; what happens during one that leaves
+the guest's state alone is reported after it.
 """
 
 from __future__ import annotations
@@ -50,6 +52,8 @@ class Reporter:
         self._emit = emit
         self._condition = threading.Condition()
         self._pending: dict[str, tuple[float, int]] = {}
+        # Last states that were seen during operations.
+        self._held: dict[str, int] = {}
         self._busy: collections.Counter[str] = collections.Counter()
         self._thread: threading.Thread | None = None
         self._stopping = False
@@ -67,36 +71,58 @@ class Reporter:
         with self._condition:
             self._stopping = True
             self._pending.clear()
+            self._held.clear()
             self._condition.notify_all()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
 
     @contextlib.contextmanager
-    def operating(self, uuid: str) -> collections.abc.Iterator[None]:
-        """While the block runs, and for what it causes, nothing is reported."""
+    def operating(
+        self, uuid: str, *, changes: bool = True
+    ) -> collections.abc.Iterator[None]:
+        """While the block runs, nothing is reported.
+
+        :param changes: the block changes the guest's state: what was seen until
+            its end is not reported after it either.
+        """
         with self._condition:
             self._busy[uuid] += 1
-            self._pending.pop(uuid, None)
+            if uuid in self._pending:
+                self._held[uuid] = self._pending.pop(uuid)[1]
+            if changes:
+                self._held.pop(uuid, None)
         try:
             yield
         finally:
             with self._condition:
+                if changes:
+                    self._held.pop(uuid, None)
                 self._busy[uuid] -= 1
                 if not self._busy[uuid]:
                     del self._busy[uuid]
-                self._pending.pop(uuid, None)
+                    if uuid in self._held:
+                        self._await(uuid, self._held.pop(uuid))
 
     def changed(self, uuid: str, state: int) -> None:
         """A guest is seen in a nova power state."""
-        if state not in _TRANSITIONS:
-            return
         with self._condition:
-            if self._busy[uuid] or self._stopping:
+            if self._stopping:
                 return
-            wait = SETTLE if state in _STOPPED else 0.0
-            self._pending[uuid] = (clock.now() + wait, state)
-            self._condition.notify_all()
+            if state not in _TRANSITIONS:
+                # On its way: what was seen before does not last.
+                self._pending.pop(uuid, None)
+                self._held.pop(uuid, None)
+            elif uuid in self._busy:
+                self._held[uuid] = state
+            else:
+                self._await(uuid, state)
+
+    def _await(self, uuid: str, state: int) -> None:
+        """Report it, if it lasts; called with the condition held."""
+        wait = SETTLE if state in _STOPPED else 0.0
+        self._pending[uuid] = (clock.now() + wait, state)
+        self._condition.notify_all()
 
     def _run(self) -> None:
         while True:
@@ -107,7 +133,7 @@ class Reporter:
                 due = [u for u, (at, _state) in self._pending.items() if at <= now]
                 ready = [(uuid, self._pending.pop(uuid)[1]) for uuid in due]
                 if not ready:
-                    self._condition.wait(self._next(now))
+                    clock.wait(self._condition, self._next(now))
             for uuid, state in ready:
                 self._emit(nova_event.LifecycleEvent(uuid, _TRANSITIONS[state]))
 

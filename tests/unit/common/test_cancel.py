@@ -25,7 +25,7 @@ from ibmvirt.common import clock, context, exceptions
 from tests.support import nova_objects
 
 # The whole test's patience; a build that hangs would take an hour.
-PATIENCE = 20
+PATIENCE = 60
 
 
 @pytest.fixture
@@ -92,6 +92,16 @@ def test_no_step_begins_after_a_delete(spawn, world, deleting):
     assert world.kept() == {"guests": [], "disks": [], "media": []}
 
 
+def test_a_guest_that_vanishes_is_no_deleted_server(spawn, world):
+    """Nova leaves a build alone whose server it takes for deleted, for good."""
+    error = exceptions.GuestNotFound("map its disk", "somebody removed it")
+    world.faults["connect"] = ("before", error)
+    with pytest.raises(exceptions.GuestNotFound) as caught:
+        spawn()
+    assert caught.value is error
+    assert world.kept() == {"guests": [], "disks": [], "media": []}
+
+
 class TestOperation:
     def test_the_probe_is_asked_every_five_seconds_at_most(self, fast_clock):
         asked = []
@@ -99,6 +109,22 @@ class TestOperation:
         with context.operation(work):
             context.wait(18)
         assert 1 < len(asked) <= 5
+
+    def test_a_probe_that_fails_stops_nothing(self, fast_clock):
+        reasons = iter([OSError("the database is away"), "the server was deleted"])
+
+        def probe():
+            found = next(reasons)
+            if isinstance(found, Exception):
+                raise found
+            return found
+
+        work = context.Operation("spawn", "u", probe=probe)
+        with (
+            context.operation(work),
+            pytest.raises(exceptions.Cancelled, match="the server was deleted"),
+        ):
+            context.wait(3600)
 
     def test_a_wait_ends_with_the_deadline(self, fast_clock):
         work = context.Operation("spawn", "u", deadline=clock.now() + 6)

@@ -15,10 +15,13 @@
 
 from __future__ import annotations
 
+import queue
+
 import pytest
 from nova import exception as nova
 from nova.compute import power_state, provider_tree, task_states
 from nova.compute import utils as compute_utils
+from nova.virt import event as nova_event
 from nova.virt import fake
 
 from ibmvirt.common import engine, exceptions, render
@@ -50,6 +53,24 @@ def request_():
 def least(glance, fast_clock):
     """A driver whose platform has nothing that it need not have."""
     return memory_backend.LeastDriver(fake.FakeVirtAPI())
+
+
+class TestEvents:
+    @pytest.mark.parametrize("look", ["diagnostics", "console"])
+    def test_a_look_at_a_server_hides_no_stop(
+        self, driver, server, guest, request_, look
+    ):
+        heard = queue.Queue()
+        driver.register_event_listener(heard.put)
+        guest.state = power_state.SHUTDOWN
+        driver.reporter.changed(server.uuid, power_state.SHUTDOWN)
+        if look == "console":
+            driver.get_console_output(request_, server)
+        else:
+            driver.get_instance_diagnostics(server)
+        event = heard.get(timeout=60)
+        assert event.get_instance_uuid() == server.uuid
+        assert event.get_transition() == nova_event.EVENT_LIFECYCLE_STOPPED
 
 
 class TestPower:

@@ -92,6 +92,18 @@ def test_the_first_error_is_raised_as_it_was_and_all_is_reverted_backwards():
     assert undone == [("c", None), "B", "A"]
 
 
+def test_the_first_error_keeps_its_cause():
+    cause = ConnectionResetError("by the peer")
+
+    def fail():
+        raise exceptions.HypervisorError("do it", "no") from cause
+
+    flow = linear_flow.Flow("line").add(step.Step("a", fail))
+    with pytest.raises(exceptions.HypervisorError) as caught:
+        engine.run(flow)
+    assert caught.value.__cause__ is cause
+
+
 def test_a_revert_that_fails_does_not_stop_the_others():
     undone = []
 
