@@ -81,12 +81,18 @@ class BaseDriver(
     def init_host(self, host: typing.Any) -> None:
         with self._on_host("init_host"):
             self.reporter.start()
-            self.backend.host.watch(self.availability.changed)
-            self.backend.host.start(self.reporter.changed)
+            try:
+                self.backend.host.watch(self.availability.changed)
+                self.backend.host.start(self.reporter.changed)
+            except BaseException:
+                self.reporter.stop()
+                raise
 
     def cleanup_host(self, host: typing.Any) -> None:
-        self.backend.host.stop()
-        self.reporter.stop()
+        try:
+            self.backend.host.stop()
+        finally:
+            self.reporter.stop()
 
     def process_instances_at_startup(
         self, context: typing.Any, instances: typing.Any

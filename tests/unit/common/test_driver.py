@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 
 import pytest
 from nova import exception as nova
@@ -53,6 +54,33 @@ def request_():
 def least(glance, fast_clock):
     """A driver whose platform has nothing that it need not have."""
     return memory_backend.LeastDriver(fake.FakeVirtAPI())
+
+
+class TestService:
+    def _reporting(self):
+        return [t for t in threading.enumerate() if t.name == "lifecycle-events"]
+
+    def test_a_host_that_cannot_start_leaves_no_thread(self, least, monkeypatch):
+        def refuse(_listener):
+            raise exceptions.HypervisorUnavailable("log on", "nobody answers")
+
+        before = self._reporting()
+        monkeypatch.setattr(least.backend.host, "start", refuse)
+        with pytest.raises(nova.HypervisorUnavailable):
+            least.init_host("host1")
+        assert self._reporting() == before
+
+    def test_a_host_that_cannot_stop_leaves_no_thread(self, least, monkeypatch):
+        def refuse():
+            raise exceptions.HypervisorUnavailable("log off", "nobody answers")
+
+        before = self._reporting()
+        least.init_host("host1")
+        assert self._reporting() != before
+        monkeypatch.setattr(least.backend.host, "stop", refuse)
+        with pytest.raises(exceptions.HypervisorUnavailable):
+            least.cleanup_host("host1")
+        assert self._reporting() == before
 
 
 class TestEvents:
