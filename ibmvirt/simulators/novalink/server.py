@@ -21,6 +21,7 @@ import uuid as uuids
 
 from ibmvirt.simulators.core import calls, http
 from ibmvirt.simulators.novalink import (
+    address,
     atom,
     auth,
     events,
@@ -36,8 +37,6 @@ from ibmvirt.simulators.novalink.objects import base
 from ibmvirt.simulators.novalink.refusals import Refusal, refuse
 from ibmvirt.simulators.novalink.schema import xml
 
-_ROOT = "/rest/api/"
-_UUID = re.compile(r"^[0-9A-Fa-f]{8}-[0-9A-Fa-f-]{27}$")
 _SEARCH = re.compile(r"^\((\w+)(==|!=)'(.*)'\)$")
 
 
@@ -69,9 +68,9 @@ class Endpoint:
             layer="rest",
             system=self.system.name,
             verb=request.verb,
-            key=f"{request.verb} {template(request.path)}{_group_text(request)}",
+            key=f"{request.verb} {address.template(request.path)}{_group_text(request)}",
             group=request.query.get("group"),
-            target=_target(request.path),
+            target=address.target(request.path),
             memento=request.headers.get("X-Audit-Memento"),
         )
         response: http.Response | None = None
@@ -121,9 +120,9 @@ class Endpoint:
         return Refusal(status, str(effect.get("message", "Unexpected error occurred.")))
 
     def _answer(self, request: http.Request, call: calls.Call) -> http.Response:
-        if not request.path.startswith(_ROOT):
+        if not request.path.startswith(address.ROOT):
             raise refuse("unknown_path", path=request.path)
-        parts = [p for p in request.path[len(_ROOT) :].split("/") if p]
+        parts = [p for p in request.path[len(address.ROOT) :].split("/") if p]
         if parts[:2] == ["web", "Logon"]:
             return self._web.logon(request, call)
         session = self.sessions.check(request.headers.get("X-API-Session"))
@@ -150,14 +149,16 @@ class Endpoint:
         if "quick" in parts:
             return self._quick(request, call, parts)
         if len(parts) == 3 and parts[1] == "search":
+            if request.verb != "GET":
+                raise refuse("verb", verb=request.verb, path=request.path)
             return self._search(request, call, parts[0], parts[2])
-        parent, kind, uuid = self._resolve(parts)
+        parent, kind, uuid = address.resolve(self.system, parts)
         noun = base.noun_of(kind)
         groups = views.groups_of(request.query.get("group"), noun)
         if request.verb not in noun.VERBS:
             raise refuse("verb", verb=request.verb, path=request.path)
         if uuid is None:
-            if request.verb == "PUT":
+            if request.verb == "PUT" and parent is not None:
                 return self._create(request, call, noun, parent)
             if request.verb == "GET":
                 return self._feed(call, noun, parent, groups)
@@ -169,25 +170,6 @@ class Endpoint:
         if request.verb == "DELETE":
             return self._delete(request, call, noun, uuid)
         raise refuse("verb", verb=request.verb, path=request.path)
-
-    def _resolve(
-        self, parts: list[str]
-    ) -> tuple[store.SimObject | None, str, str | None]:
-        """Parent, type and UUID of a path of Type[/uuid[/Type[/uuid]]]."""
-        if len(parts) > 4:
-            raise refuse("unknown_path", path="/".join(parts))
-        kind, uuid = parts[0], parts[1] if len(parts) > 1 else None
-        noun = base.noun_of(kind)
-        if len(parts) < 3:
-            if "" not in noun.PARENTS:
-                raise refuse("unknown_path", path="/".join(parts))
-            return None, kind, uuid
-        assert uuid is not None
-        parent = self.system.get(kind, uuid)
-        child = base.noun_of(parts[2])
-        if kind not in child.PARENTS:
-            raise refuse("unknown_path", path="/".join(parts))
-        return parent, parts[2], parts[3] if len(parts) > 3 else None
 
     def _rendered(
         self, noun: base.Noun, item: store.SimObject, groups: store.Groups
@@ -252,11 +234,13 @@ class Endpoint:
         request: http.Request,
         call: calls.Call,
         noun: base.Noun,
-        parent: store.SimObject | None,
+        parent: store.SimObject,
     ) -> http.Response:
         posted = self._body(request, noun)
-        call.before(self._queues.of(parent.key if parent is not None else ""))
+        call.before(self._queues.of(parent.key))
         with self.system.fabric.world.transaction():
+            # It may have changed, or gone, since the request came.
+            parent = self.system.get(parent.type, parent.uuid)
             item = noun.create(self.system, parent, posted)
         call.committed()
         content, tag = self._rendered(noun, item, None)
@@ -338,7 +322,7 @@ class Endpoint:
         name = parts[place + 1] if len(parts) > place + 1 else None
         if request.verb != "GET" or len(parts) > place + 2:
             raise refuse("verb", verb=request.verb, path=request.path)
-        parent, kind, uuid = self._resolve(parts[:place])
+        parent, kind, uuid = address.resolve(self.system, parts[:place])
         noun = base.noun_of(kind)
         call.before()
         if uuid is None:
@@ -362,6 +346,7 @@ class Endpoint:
     ) -> http.Response:
         if len(parts) == 6:
             # Below a managed system, as some clients write it.
+            address.resolve(self.system, parts[:4])
             parts = parts[2:]
         if len(parts) == 3 and parts[1] == "do":
             # Of a type, not of an object: these make one.
@@ -426,24 +411,6 @@ class Endpoint:
         entries = [self.queue.render(event) for event in found]
         body = atom.feed(str(uuids.uuid4()), self.system.url("Event"), entries)
         return http.Response(200, body, atom.TYPE)
-
-
-def template(path: str) -> str:
-    """The path of a request with its ids left out, for the journal's key."""
-    short = path.removeprefix(f"{_ROOT}uom/").removeprefix(_ROOT)
-    parts: list[str] = []
-    for part in short.split("/"):
-        if _UUID.match(part) or (parts[-1:] == ["jobs"] and part.isdigit()):
-            part = "{id}"
-        elif parts[-1:] == ["search"]:
-            part = re.sub(r"'.*'", "'{value}'", part)
-        parts.append(part)
-    return "/".join(parts)
-
-
-def _target(path: str) -> str | None:
-    found = [part for part in path.split("/") if _UUID.match(part)]
-    return found[-1] if found else None
 
 
 def _group_text(request: http.Request) -> str:

@@ -73,8 +73,11 @@ class Noun:
     def quick(
         self, system: store.System, item: store.SimObject
     ) -> dict[str, typing.Any]:
-        """Quick properties, as JSON values."""
-        return {}
+        """Quick properties, as JSON values.
+
+        :raises Refusal: the type has none.
+        """
+        raise refuse("unknown_path", path=f"{self.TYPE}/quick")
 
 
 REGISTRY: dict[str, Noun] = {}
