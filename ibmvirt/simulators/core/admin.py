@@ -99,10 +99,10 @@ class Admin:
         route("PUT", "state", state.load)
         route("GET", "world", lambda *_q: {"actions": state.actions()})
         route("POST", "world", state.act)
-        route("POST", "mark", lambda body: state.mark(_name(body)))
+        route("POST", "mark", lambda body: state.mark(_named(body)))
         route("POST", "reset", self._reset)
-        route("POST", "compare", lambda body: state.compare(_name(body)))
-        route("POST", "verify", lambda _body: state.verify())
+        route("POST", "compare", lambda body: state.compare(_named(body)))
+        route("POST", "verify", self._verify)
         route("GET", "journal", self._journal)
         route("POST", "journal/wait", self._wait_journal)
         route("DELETE", "journal", lambda *_q: inst.journal.clear())
@@ -126,13 +126,19 @@ class Admin:
         return self._world.dump() if form == "dump" else self._world.state()
 
     def _reset(self, body: typing.Any) -> None:
-        name = _name(body)
+        name = _named(body, "journal")
+        empty = _flag(body, "journal", True)
+        self._world.marked(name)
         # What a rule holds must not go on in the world of the next test.
         self._in.rules.delete(drop=True)
         self._world.reset(name)
         self._in.transitions.clear()
-        if body.get("journal", True):
+        if empty:
             self._in.journal.clear()
+
+    def _verify(self, body: typing.Any) -> typing.Any:
+        _only(body)
+        return self._world.verify()
 
     def _journal(self, query: dict[str, str] | None = None) -> typing.Any:
         return self._in.journal.records(**_filter(query or {}))
@@ -140,12 +146,15 @@ class Admin:
     def _wait_journal(self, body: typing.Any) -> typing.Any:
         given = dict(body)
         timeout = _number(given, "timeout", 10)
-        count = int(_number(given, "count", 1))
-        done = given.pop("done", False) is True
+        count = _number(given, "count", 1)
+        if not count.is_integer():
+            raise AdminError(400, "count: must be a whole number")
+        done = _flag(given, "done", False)
+        given.pop("done", None)
         given.pop("timeout", None)
         given.pop("count", None)
         query = _filter({name: str(value) for name, value in given.items()})
-        return self._in.journal.wait(timeout, count=count, done=done, **query)
+        return self._in.journal.wait(timeout, count=int(count), done=done, **query)
 
     def _add_rule(self, body: typing.Any) -> typing.Any:
         effect = body.get("effect")
@@ -156,6 +165,7 @@ class Admin:
         return self._in.rules.add(body).export()
 
     def _wait(self, number: str, body: typing.Any) -> typing.Any:
+        _only(body, "timeout")
         timeout = _number(body, "timeout", 10)
         return {"parked": self._in.rules.wait_parked(int(number), timeout)}
 
@@ -209,7 +219,16 @@ def _number(body: typing.Any, name: str, default: float) -> float:
     return float(value)
 
 
-def _name(body: typing.Any) -> str:
+def _flag(body: typing.Any, name: str, default: bool) -> bool:
+    value = body.get(name, default)
+    if not isinstance(value, bool):
+        raise AdminError(400, f"{name}: must be true or false")
+    return value
+
+
+def _named(body: typing.Any, *others: str) -> str:
+    """The name of a mark; ``others`` are the fields beside it."""
+    _only(body, "name", *others)
     name = body.get("name", "mark")
     if not isinstance(name, str) or not name:
         raise AdminError(400, "name: must be a text")

@@ -52,6 +52,8 @@ KINDS = (
     "event",
     "world",
 )
+# What can happen to a job, in place of a call.
+OF_JOBS = ("job", "hold", "hang", "delay")
 # What the core carries out for every simulator.
 GENERAL = (
     "refuse",
@@ -245,7 +247,7 @@ def _parse(given: typing.Any, kinds: collections.abc.Set[str]) -> Rule:
         skip=int(_number(given, "skip", 0, whole=True)),
         count=None if count is None else int(count),
         probability=_number(given, "probability", 1.0, most=1.0),
-        effect=_effect(given.get("effect"), kinds),
+        effect=_effect(given.get("effect"), kinds, on),
         random=random.Random(seed),
     )
 
@@ -264,7 +266,7 @@ def _match(match: typing.Any) -> dict[str, typing.Any]:
 
 
 def _effect(
-    effect: typing.Any, kinds: collections.abc.Set[str]
+    effect: typing.Any, kinds: collections.abc.Set[str], on: str
 ) -> dict[str, typing.Any]:
     if not isinstance(effect, dict):
         raise RuleError("effect: must be an object")
@@ -273,6 +275,10 @@ def _effect(
         raise RuleError(f"effect.kind: must be one of {list(KINDS)}")
     if kind not in kinds:
         raise RuleError(f"effect.kind: {kind} is not offered here: {sorted(kinds)}")
+    if on == "job" and kind not in OF_JOBS:
+        raise RuleError(f"effect.kind: on a job it must be one of {list(OF_JOBS)}")
+    if on != "job" and kind == "job":
+        raise RuleError('effect.kind: job is for rules that say "on": "job"')
     if "seconds" in effect:
         _number(effect, "seconds", 1.0, place="effect.")
     for name in ("rc", "rs", "overall"):
@@ -280,11 +286,11 @@ def _effect(
         if isinstance(value, bool) or not isinstance(value, int):
             raise RuleError(f"effect.{name}: must be a whole number")
     # A job's outcome has a text as its status, an answer has a number.
-    status = effect.get("status", 500)
-    if isinstance(status, bool) or not isinstance(status, int | str):
-        raise RuleError("effect.status: must be a number, or a job's state")
-    if isinstance(status, int) and not 100 <= status <= 599:
-        raise RuleError("effect.status: must be 100 to 599")
+    if on == "job":
+        if not isinstance(effect.get("status", ""), str):
+            raise RuleError("effect.status: must be the state of a job, a text")
+    else:
+        _number(effect, "status", 500, least=100, most=599, whole=True, place="effect.")
     if not isinstance(effect.get("message", ""), str):
         raise RuleError("effect.message: must be a text")
     return dict(effect)

@@ -81,6 +81,10 @@ class Collection(versions.Versions):
         self.is_cache = is_cache
 
 
+class Replaced(Exception):
+    """The world was reset since a call began: it must not change the new one."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Probe:
     """Kept state outside of the collections, such as rows of a database.
@@ -101,6 +105,9 @@ class World:
         self.lock = threading.RLock()
         self._collections: dict[str, Collection] = {}
         self._marks: dict[str, dict[str, dict[str, typing.Any]]] = {}
+        # Counts resets and loads: what began before one must not go on after it.
+        self.epoch = 0
+        self._mine = threading.local()
         self._depth = 0
         self._to_do: list[collections.abc.Callable[[], None]] = []
         self._actions: dict[str, Action] = {}
@@ -141,8 +148,13 @@ class World:
     @contextlib.contextmanager
     def transaction(self) -> collections.abc.Iterator[None]:
         """Hold the lock; others see the changes when it ends, and on an
-        exception there are none. One may be inside of another."""
+        exception there are none. One may be inside of another.
+
+        :raises Replaced: see :meth:`as_it_is`.
+        """
         with self.lock:
+            if getattr(self._mine, "epoch", self.epoch) != self.epoch:
+                raise Replaced
             if self._depth:
                 with self._savepoint():
                     yield
@@ -159,17 +171,29 @@ class World:
                 for found in self._collections.values():
                     found.end(commit=done)
                 actions, self._to_do = self._to_do, []
+            # Still locked: they are told of in the order of the changes.
             for action in actions:
                 action()
 
+    @contextlib.contextmanager
+    def as_it_is(self) -> collections.abc.Iterator[None]:
+        """While inside, this thread's transactions are refused once the world
+        was reset or loaded: what came before is not for the new world."""
+        self._mine.epoch = self.epoch
+        try:
+            yield
+        finally:
+            del self._mine.epoch
+
     def on_commit(self, action: collections.abc.Callable[[], None]) -> None:
         """Run when the transaction has ended well and all can see it; outside
-        of one, at once. To tell others of what they can read now."""
+        of one, at once. To tell others of what they can read now; under the
+        lock, so it must not wait for one who may want that."""
         with self.lock:
             if self._depth:
                 self._to_do.append(action)
                 return
-        action()
+            action()
 
     @contextlib.contextmanager
     def _savepoint(self) -> collections.abc.Iterator[None]:
@@ -218,7 +242,8 @@ class World:
             self._marks[name] = {n: c.current() for n, c in self._collections.items()}
             self._probed[name] = {n: p.read() for n, p in self._probes.items()}
 
-    def _marked(self, name: str) -> dict[str, dict[str, typing.Any]]:
+    def marked(self, name: str) -> dict[str, dict[str, typing.Any]]:
+        """The values at a mark. :raises KeyError: no such mark."""
         if name not in self._marks:
             raise KeyError(f"mark {name}")
         return self._marks[name]
@@ -226,7 +251,8 @@ class World:
     def reset(self, name: str = "mark") -> None:
         """:raises KeyError: no such mark."""
         with self.lock:
-            marked = self._marked(name)
+            marked = self.marked(name)
+            self.epoch += 1
             with self.transaction():
                 for collection_name, values in marked.items():
                     # Ids and ETags never come back: a client may remember them.
@@ -260,6 +286,7 @@ class World:
             raise ValueError("state: must be an object of collections, as a dump is")
         loaded = {name: self._load(name, values) for name, values in given.items()}
         with self.lock:
+            self.epoch += 1
             with self.transaction():
                 for found, values in loaded.values():
                     found.replace(values)
@@ -313,7 +340,7 @@ class World:
         :raises KeyError: no such mark.
         """
         with self.lock:
-            states, probed = self._marked(name), self._probed[name]
+            states, probed = self.marked(name), self._probed[name]
             current = self._current()
             read = {n: self._probes[n].read() for n in probed}
         changes: list[Change] = []

@@ -210,7 +210,6 @@ class Machine:
         self.blobs.collect(used)
 
     def _after_reset(self) -> None:
-        self.fabric.epoch += 1
         for endpoint in self.endpoints:
             endpoint.jobs.clear()
             endpoint.files.clear()

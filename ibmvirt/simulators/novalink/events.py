@@ -44,6 +44,8 @@ class Queue:
         self._events: collections.deque[Event] = collections.deque(maxlen=_KEEP)
         self._cursors: dict[str, int] = {}
         self._number = 0
+        # Counts restarts: polls of before end without an answer.
+        self._starts = 0
         self._closed = False
         system.on_change = self.changed
 
@@ -75,10 +77,13 @@ class Queue:
             if client not in self._cursors:
                 self._cursors[client] = self._number
                 return [Event(self._number, "NEW_CLIENT", "")]
-            cursor = self._cursors[client]
+            cursor, start = self._cursors[client], self._starts
             self._condition.wait_for(
-                lambda: self._number > cursor or self._closed, wait
+                lambda: self._number > cursor or self._closed or self._starts != start,
+                wait,
             )
+            if self._starts != start:
+                return []
             found = [event for event in self._events if event.number > cursor]
             self._cursors[client] = self._number
             if found and found[0].number > cursor + 1:
@@ -91,6 +96,7 @@ class Queue:
         with self._condition:
             self._cursors.clear()
             self._events.clear()
+            self._starts += 1
             self._condition.notify_all()
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
+import logging
 import random
 import threading
 import uuid as uuids
@@ -25,12 +26,16 @@ from ibmvirt.simulators.novalink import atom, store
 from ibmvirt.simulators.novalink.refusals import Refusal, refuse
 from ibmvirt.simulators.novalink.schema import xml
 
+LOG = logging.getLogger(__name__)
+
 OK = "COMPLETED_OK"
 FAILED = "COMPLETED_WITH_ERROR"
 RUNNING = "RUNNING"
 CANCELED = "CANCELED_WHILE_RUNNING"
 # Jobs kept until a client deletes them; a client that does not is refused.
 LIMIT = 1000
+# Real seconds that a job may need to be over once its time has come.
+_SETTLE = 60.0
 
 Parameters = dict[str, str]
 Results = collections.abc.Sequence[tuple[str, str]]
@@ -42,6 +47,10 @@ class JobFailed(Exception):
     def __init__(self, message: str, results: Results = ()) -> None:
         super().__init__(message)
         self.results = results
+
+
+class _Cancelled(Exception):
+    """The job was cancelled while it took effect: it must not."""
 
 
 @dataclasses.dataclass
@@ -58,7 +67,10 @@ class Job:
     message: str = ""
     progress: transitions.Progress | None = None
     take_back: collections.abc.Callable[[], None] | None = None
-    over: threading.Event = dataclasses.field(default_factory=threading.Event)
+    # It took effect: too late to cancel it.
+    committed: bool = False
+    # It is over, or a rule keeps it from being so.
+    settled: threading.Event = dataclasses.field(default_factory=threading.Event)
 
 
 # Does the work of an operation: (system, target, parameters) -> results.
@@ -143,7 +155,8 @@ class Jobs:
             target=target.key,
             parameters=_parameters(body),
         )
-        with self._lock:
+        # A reset ends all jobs under the world's lock.
+        with self._system.fabric.world.transaction(), self._lock:
             if len(self._jobs) >= LIMIT:
                 raise refuse("jobs", limit=LIMIT)
             self._jobs[job.id] = job
@@ -166,6 +179,8 @@ class Jobs:
         self._begin(job)
         job.progress.wait(lambda: job.status != RUNNING)
         self._finish(job, handler, record)
+        for action in self._system.fabric.settled:
+            action()
 
     def _begin(self, job: Job) -> None:
         """Let the target show that the operation runs."""
@@ -181,32 +196,35 @@ class Jobs:
         try:
             self._commit(job, handler, record)
         finally:
-            job.over.set()
+            job.settled.set()
 
     def _commit(self, job: Job, handler: Handler, record: dict[str, object]) -> None:
+        world = self._system.fabric.world
         results: Results = ()
         status, message = OK, ""
-        take_back, job.take_back = job.take_back, None
-        if take_back is not None:
-            # The job takes effect as a whole, or not at all.
-            with self._system.fabric.world.transaction():
-                take_back()
         before = self._strike(job, record, "before")
-        if before is not None:
-            status, message = before
-        else:
-            try:
-                with self._system.fabric.world.transaction():
-                    if job.status != RUNNING:
-                        return
-                    kind, uuid = job.target.split("/")
-                    results = handler(
-                        self._system, self._system.get(kind, uuid), job.parameters
-                    )
-            except JobFailed as error:
-                status, message, results = FAILED, str(error), error.results
-            except Refusal as error:
-                status, message = FAILED, error.message
+        with world.transaction():
+            # In one step with the effect: nobody sees what was before again.
+            self._take_back(job)
+            if job.status != RUNNING:
+                return
+            if before is not None:
+                status, message = before
+            else:
+                try:
+                    results = self._take_effect(job, handler)
+                except _Cancelled:
+                    return
+                except JobFailed as error:
+                    status, message, results = FAILED, str(error), error.results
+                except Refusal as error:
+                    status, message = FAILED, error.message
+                except Exception as error:
+                    # A defect of the simulator: loud here and there.
+                    LOG.exception("job %s failed", job.operation)
+                    status = FAILED
+                    message = f"the simulator failed: {type(error).__name__}: {error}"
+        if before is None:
             after = self._strike(job, record, "after")
             if after is not None:
                 status, message = after
@@ -214,18 +232,41 @@ class Jobs:
             if job.status == RUNNING:
                 job.results, job.message, job.status = results, message, status
 
+    def _take_effect(self, job: Job, handler: Handler) -> Results:
+        """As a whole, or not at all."""
+        with self._system.fabric.world.transaction():
+            kind, uuid = job.target.split("/")
+            target = self._system.get(kind, uuid)
+            results = handler(self._system, target, job.parameters)
+            with self._lock:
+                if job.status != RUNNING:
+                    raise _Cancelled
+                job.committed = True
+        return results
+
+    def _take_back(self, job: Job) -> None:
+        """Show what was before the job again."""
+        take_back, job.take_back = job.take_back, None
+        if take_back is not None:
+            with self._system.fabric.world.transaction():
+                take_back()
+
     def _strike(
         self, job: Job, record: dict[str, object], phase: str
     ) -> tuple[str, str] | None:
         """A fault rule ``on: job`` makes it fail, hang or wait."""
         for rule in self._in.rules.pick(record, phase, "job"):
-            self._hold(rule)
+            # Before it takes effect nothing has changed.
+            self._take_back(job)
+            if rule.effect["kind"] != "job":
+                job.settled.set()
+                self._hold(rule)
             if rule.dropped:
                 # The world was reset meanwhile: the job is of another one.
                 with self._lock:
                     job.status = CANCELED
             effect = rule.effect
-            if effect["kind"] not in ("hold", "hang", "delay"):
+            if effect["kind"] == "job":
                 return (
                     str(effect.get("status", FAILED)),
                     str(effect.get("message", f"{job.operation} failed")),
@@ -238,7 +279,8 @@ class Jobs:
             self._in.rules.park(rule)
         elif kind == "delay":
             seconds = float(rule.effect.get("seconds", 1))
-            self._in.clock.sleep(seconds, rule.deleted.is_set)
+            with self._in.rules.parked(rule):
+                self._in.clock.sleep(seconds, rule.deleted.is_set)
 
     def get(self, number: str) -> Job:
         """:raises Refusal: no such job."""
@@ -255,17 +297,17 @@ class Jobs:
         """
         job = self.get(number)
         if job.status == RUNNING and job.progress is not None and job.progress.ask():
-            # Its thread is at it; a rule may still hold it.
-            job.over.wait(2.0)
+            # Its thread is at it.
+            job.settled.wait(_SETTLE)
         return job
 
     def cancel(self, number: str) -> None:
         job = self.get(number)
         with self._lock:
-            if job.status == RUNNING:
+            if job.status == RUNNING and not job.committed:
                 job.status = CANCELED
         # What it showed meanwhile is taken back, unless a rule holds it.
-        job.over.wait(1.0)
+        job.settled.wait(_SETTLE)
 
     def delete(self, number: str) -> None:
         job = self.get(number)
@@ -291,6 +333,9 @@ class Jobs:
 
     def render(self, job: Job) -> bytes:
         """The JobResponse (captured: job_response_completed_ok.txt)."""
+        with self._lock:
+            # Its state and its results are of one moment.
+            job = dataclasses.replace(job)
         leaf, node = xml.leaf, xml.node
         results = [
             node(

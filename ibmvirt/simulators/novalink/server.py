@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import typing
 import uuid as uuids
 
-from ibmvirt.simulators.core import calls, http
+from ibmvirt.simulators.core import calls, http, world
 from ibmvirt.simulators.novalink import (
     address,
     atom,
@@ -75,7 +76,8 @@ class Endpoint:
         )
         response: http.Response | None = None
         try:
-            response = self._answer(request, call)
+            with self.system.fabric.world.as_it_is():
+                response = self._answer(request, call)
             if request.verb != "GET":
                 for action in self.system.fabric.settled:
                     action()
@@ -91,7 +93,10 @@ class Endpoint:
             response = self._error(refuse("too_long", detail=str(error)), request)
         except http.BadRequest as error:
             response = self._error(refuse("malformed", detail=str(error)), request)
-        except ConnectionError:
+        except world.Replaced:
+            call.answered(0, 0, "drop")
+            raise calls.Broken("drop") from None
+        except (ConnectionError, TimeoutError, ssl.SSLError):
             # The client went away in the middle of its body.
             call.answered(0, 0, "broken")
             raise

@@ -166,10 +166,13 @@ class Fabric:
             "luns", world.KEPT, lun.describe, codec=lun.CODEC
         )
         self.systems: list[System] = []
-        # Counts resets: what began before one must not go on after it.
-        self.epoch = 0
         # What follows after a request has changed something.
         self.settled: list[typing.Callable[[], None]] = []
+
+    @property
+    def epoch(self) -> int:
+        """Counts resets: what began before one must not go on after it."""
+        return self.world.epoch
 
     def next_number(self, name: str, start: int = 1) -> int:
         """Numbers that never come back."""

@@ -58,7 +58,7 @@ class Web:
             body = request.body()
             xml.parse(body, "File")
             call.before()
-            with self.system.lock:
+            with self.system.fabric.world.transaction():
                 file = self.files.create(body)
             call.committed()
             return self._file(file)

@@ -25,7 +25,7 @@ import socketserver
 import threading
 import typing
 
-from ibmvirt.simulators.core import calls
+from ibmvirt.simulators.core import calls, world
 from ibmvirt.simulators.zvm import model, wire
 from ibmvirt.simulators.zvm.commands import base
 
@@ -116,8 +116,9 @@ class Daemon:
         )
         caller = base.Caller(command.member, CONNECTOR, command.cwd, command.stdin)
         try:
-            call.before()
-            result = self._run(caller, words)
+            with self.zvm.world.as_it_is():
+                call.before()
+                result = self._run(caller, words)
             if result.rc == 0:
                 call.committed()
             call.after()
@@ -126,6 +127,9 @@ class Daemon:
         except calls.Broken as broken:
             call.answered(0, 0, broken.how)
             raise
+        except world.Replaced:
+            call.answered(0, 0, "drop")
+            raise calls.Broken("drop") from None
         call.record["rc"] = result.rc
         if result.unknown is not None:
             call.record["unknown"] = result.unknown
@@ -135,6 +139,8 @@ class Daemon:
     def _run(self, caller: base.Caller, words: list[str]) -> base.Result:
         try:
             return base.run(self.zvm, caller, words)
+        except world.Replaced:
+            raise
         except Exception as error:
             # A defect of the simulator: loud here and there, and it goes on.
             LOG.exception("%s failed", words)

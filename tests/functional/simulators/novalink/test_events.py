@@ -75,14 +75,6 @@ def test_every_client_gets_each_event_once(adapter):
     assert described(poll(adapter, "a")) == [("CUSTOM_CLIENT_EVENT", "mine", "detail")]
 
 
-def test_a_client_that_falls_behind_is_told(adapter):
-    poll(adapter)
-    event = pvm_event.Event.bld(adapter, "many", "")
-    for _ in range(2001):
-        event.create()
-    assert [one.etype for one in poll(adapter)] == [pvm_event.EventType.MISSING_EVENTS]
-
-
 def test_a_poll_waits_for_the_next_event(adapter):
     poll(adapter)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -90,7 +82,7 @@ def test_a_poll_waits_for_the_next_event(adapter):
         with pytest.raises(concurrent.futures.TimeoutError):
             waiting.result(0.2)
         pvm_event.Event.bld(adapter, "wake", "").create()
-        assert [event.data for event in waiting.result(9)] == ["wake"]
+        assert [event.data for event in waiting.result(60)] == ["wake"]
 
 
 def test_a_restart_makes_all_clients_new(novalink, adapter):
@@ -117,7 +109,7 @@ def test_the_real_listener(session, adapter):
     try:
         pvm_event.Event.bld(adapter, "for the listener", "").create()
         while True:
-            kind, data = handler.seen.get(timeout=20)
+            kind, data = handler.seen.get(timeout=60)
             if kind == pvm_event.EventType.CUSTOM_CLIENT_EVENT:
                 break
         assert data == "for the listener"

@@ -107,6 +107,13 @@ def test_journal_filters(toy, client):
         ("GET", "journal?mementos=x", None, 400, "mementos: unknown field"),
         ("POST", "journal/wait", {"timeout": None}, 400, "timeout: must be"),
         ("GET", "disks/none", None, 404, "there is no none"),
+        ("POST", "mark", {"nmae": "x"}, 400, "nmae: unknown field"),
+        ("POST", "compare", {"nmae": "x"}, 400, "nmae: unknown field"),
+        ("POST", "reset", {"nmae": "x"}, 400, "nmae: unknown field"),
+        ("POST", "reset", {"journal": "no"}, 400, "journal: must be true or false"),
+        ("POST", "verify", {"name": "x"}, 400, "name: unknown field"),
+        ("POST", "journal/wait", {"count": 1.5}, 400, "count: must be a whole"),
+        ("POST", "journal/wait", {"done": 1}, 400, "done: must be true or false"),
         ("POST", "mark", [], 400, "the body is not an object"),
         ("POST", "fail", {}, 500, "ZeroDivisionError"),
     ],
@@ -120,6 +127,14 @@ def test_a_wrong_request_is_told_and_changes_nothing(
     assert f": {status} " in str(found.value)
     assert text in str(found.value)
     assert (toy.state(), toy.clock()["rate"], toy.rules()) == before
+
+
+def test_a_reset_to_no_mark_leaves_the_rules_and_what_they_hold(toy):
+    toy.rule(match={"key": "PUT *"}, effect={"kind": "hold"})
+    before = toy.rules()
+    with pytest.raises(handle.SimulatorError, match="404"):
+        toy.reset("never")
+    assert toy.rules() == before
 
 
 @pytest.mark.parametrize("body", [b"{", b"\xff", b"[" * 100_000])

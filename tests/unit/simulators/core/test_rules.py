@@ -46,7 +46,10 @@ def rule(**fields):
         (rule(effect={"kind": "delay", "seconds": "1"}), "effect.seconds: must be"),
         (rule(effect={"kind": "delay", "seconds": math.nan}), "effect.seconds"),
         (rule(effect={"kind": "delay", "seconds": -1}), "effect.seconds"),
-        (rule(effect={"kind": "refuse", "status": 99}), "effect.status: must be 100"),
+        (
+            rule(effect={"kind": "refuse", "status": 99}),
+            "effect.status: must be a whole number of at least 100",
+        ),
         (rule(effect={"kind": "refuse", "status": True}), "effect.status"),
         (rule(effect={"kind": "refuse", "status": [1]}), "effect.status"),
         (rule(effect={"kind": "refuse", "message": 5}), "effect.message"),
@@ -67,6 +70,10 @@ def rule(**fields):
         (rule(probability=1.1), "probability: .* at most 1"),
         (rule(probability=math.nan), "probability"),
         (rule(seed=[]), "seed: must be a whole number"),
+        (rule(effect={"kind": "refuse", "status": "x"}), "effect.status: must be a"),
+        (rule(on="job", effect={"kind": "world"}), "effect.kind: on a job it must be"),
+        (rule(on="job", effect={"kind": "reset"}), "effect.kind: on a job it must be"),
+        (rule(on="job", effect={"kind": "hold", "status": 5}), "effect.status: must"),
     ],
 )
 def test_a_wrong_rule_is_refused_by_field(given, field):

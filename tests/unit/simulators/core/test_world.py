@@ -290,3 +290,41 @@ def test_state_is_by_class(made):
         "counters": {"numbers": {"id": 1}},
         "log": {"lines": {}},
     }
+
+
+def test_changes_are_told_of_in_their_order(made):
+    """However slow the one who is told first."""
+    order, begun = [], threading.Event()
+
+    def slow():
+        begun.set()
+        late.join(0.3)
+        order.append("first")
+
+    def second():
+        begun.wait(60)
+        with made.transaction():
+            made.on_commit(lambda: order.append("second"))
+
+    late = threading.Thread(target=second)
+    late.start()
+    with made.transaction():
+        made.on_commit(slow)
+    late.join(60)
+    assert order == ["first", "second"]
+
+
+def test_what_began_before_a_reset_does_not_change_the_new_world(made):
+    made.mark()
+    with made.as_it_is():
+        with made.transaction():
+            made.things["b"] = Thing("b")
+        other = threading.Thread(target=made.reset)
+        other.start()
+        other.join(60)
+        with pytest.raises(world.Replaced), made.transaction():
+            made.things["c"] = Thing("c")
+    assert list(made.things) == ["a"]
+    with made.transaction():
+        made.things["d"] = Thing("d")
+    assert list(made.things) == ["a", "d"]
