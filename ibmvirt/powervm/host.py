@@ -104,6 +104,7 @@ class Host(capability.Host):
         left = self._scrub.look()
         self._cache.read_all()
         self._scrub.clean(left)
+        self._leftovers.remove_drives(left.vioses)
 
     def _resynchronise(self) -> None:
         """Events may have been lost: nothing that was read counts any more."""

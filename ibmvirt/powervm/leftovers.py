@@ -15,11 +15,13 @@
 
 Nothing is being built or captured yet, so whatever looks like the middle of
 that is its end. A constant number of calls, and one write for each VIOS that
-has something.
+has something. Config drives without a partition go also when a VIOS is back:
+a drive that is made then has its partition already.
 """
 
 from __future__ import annotations
 
+import collections.abc
 import logging
 import typing
 
@@ -54,12 +56,23 @@ class Leftovers:
 
         :param vioses: the VIOSes with their SCSI mappings, read at the start.
         """
+        for part in (self._unmap, self._remove_drives):
+            self._try(part, vioses)
+
+    def remove_drives(self, vioses: list[typing.Any]) -> None:
+        """A VIOS is back, whose media repository missed removals. Best effort."""
+        self._try(self._remove_drives, vioses)
+
+    @staticmethod
+    def _try(
+        part: collections.abc.Callable[[list[typing.Any]], None],
+        vioses: list[typing.Any],
+    ) -> None:
         with context.background("scrub"):
-            for part in (self._unmap, self._remove_drives):
-                try:
-                    part(vioses)
-                except exceptions.IBMVirtError as error:
-                    LOG.warning("leftovers were not removed: %s", error)
+            try:
+                part(vioses)
+            except exceptions.IBMVirtError as error:
+                LOG.warning("leftovers were not removed: %s", error)
 
     # -- snapshots ------------------------------------------------------------
 
@@ -113,14 +126,16 @@ class Leftovers:
             str(mapping.backing_storage.name)
             for wrapper in vioses
             for mapping in wrapper.scsi_mappings
-            if mapping.backing_storage is not None
+            if mapping.backing_storage is not None and mapping.client_lpar_href
         }
+        names = self._drives.names() - mapped
+        # Read after the drives: a partition is there before its drive is.
         partitions = {
             media_files.partition_digits(lpar.uuid) for lpar in self._cache.all()
         }
         gone = {
             name
-            for name in self._drives.names() - mapped
+            for name in names
             if (digits := media_files.digits_of(name)) is not None
             and digits not in partitions
         }

@@ -99,8 +99,15 @@ class Storage(capability.Storage):
                 wanted[vios.uuid].append(made.element(disk))
         if media is not None:
             home = self._repository.home().vios
+            if home.uuid not in wanted:
+                raise exceptions.HypervisorUnavailable(
+                    f"map the config drive of the partition {guest.name}",
+                    f"{home.name}, which has the media repository, is not active any "
+                    "more",
+                    "start the VIOS and look at its RMC connection",
+                )
             element = storage_wrapper.VOptMedia.bld_ref(self._adapter, media.name)
-            wanted.setdefault(home.uuid, []).append(element)
+            wanted[home.uuid].append(element)
         exclusive: dict[Identity, str] = {}
         for volume in volumes:
             kind = self._volumes[volume.protocol]

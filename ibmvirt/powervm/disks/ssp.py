@@ -111,9 +111,13 @@ class SharedPool(base.DiskKind):
     def vioses(
         self, disk: plan.DiskRef, active: tuple[topology.Vios, ...]
     ) -> tuple[topology.Vios, ...]:
-        """Each that is a node of the cluster."""
-        nodes = self._topology.tier().nodes
-        return tuple(vios for vios in active if not nodes or vios.uuid in nodes)
+        """Each that is a node of the cluster.
+
+        :raises HypervisorUnavailable: none of them is.
+        """
+        return units.nodes_of(
+            self._topology.tier(), active, f"map the disk {disk.name}"
+        )
 
     def element(self, disk: plan.DiskRef) -> typing.Any:
         return storage_wrapper.LU.bld_ref(self._adapter, disk.name, disk.id)

@@ -23,6 +23,7 @@ import typing
 from pypowervm import exceptions as pypowervm
 from pypowervm.wrappers import storage as storage_wrapper
 
+from ibmvirt.common import exceptions
 from ibmvirt.powervm.rest import topology
 
 LOG = logging.getLogger(__name__)
@@ -41,10 +42,12 @@ class Units:
         self._abandoned: list[tuple[tuple[str, str], ...]] = []
 
     def vios(self) -> topology.Vios:
-        """An active VIOS of the pool's cluster."""
-        nodes = self._topology.tier().nodes
-        active = self._topology.active_vioses()
-        return next((v for v in active if v.uuid in nodes), active[0])
+        """An active VIOS of the pool's cluster.
+
+        :raises HypervisorUnavailable: there is none.
+        """
+        tier, active = self._topology.tier(), self._topology.active_vioses()
+        return nodes_of(tier, active, f"write into the pool {tier.pool_name}")[0]
 
     def all(self, tier: str | None = None) -> list[typing.Any]:
         """One call.
@@ -156,6 +159,24 @@ class Units:
             chains, self._abandoned = self._abandoned, []
         for chain in chains:
             self._remove(chain)
+
+
+def nodes_of(
+    tier: topology.Tier, active: tuple[topology.Vios, ...], what: str
+) -> tuple[topology.Vios, ...]:
+    """Those of the VIOSes that are nodes of the pool's cluster.
+
+    :raises HypervisorUnavailable: none of them is.
+    """
+    found = tuple(v for v in active if not tier.nodes or v.uuid in tier.nodes)
+    if not found:
+        raise exceptions.HypervisorUnavailable(
+            what,
+            f"no active VIOS is a node of the cluster of the pool {tier.pool_name}",
+            "start the VIOSes that are, and look at their RMC connections and at "
+            "the cluster: cluster -status on a VIOS",
+        )
+    return found
 
 
 def is_image(unit: typing.Any) -> bool:

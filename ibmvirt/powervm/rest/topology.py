@@ -61,6 +61,10 @@ _KEPT = {
 }
 
 
+# What was read of those VIOSes that were active.
+_OF_ACTIVE = ("groups", "fc_ports")
+
+
 class Topology:
     """Reads on first use; safe for many threads."""
 
@@ -100,6 +104,8 @@ class Topology:
     def _vios_changed(self) -> bool:
         with self._lock:
             before: tuple[Vios, ...] | None = self._known.pop("vioses", None)
+            for name in _OF_ACTIVE:
+                self._known.pop(name, None)
             if before is None:
                 return False
         try:

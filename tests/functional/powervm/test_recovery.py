@@ -31,7 +31,7 @@ def driven(novalink):
         yield found
 
 
-def until(condition, patience=10.0):
+def until(condition, patience=60.0):
     """Wait for what an event brings about."""
     end = time.monotonic() + patience
     while not condition():
