@@ -25,7 +25,7 @@ import sys
 import time
 
 from ibmvirt.simulators.core import process
-from ibmvirt.simulators.zvm import bends, wire
+from ibmvirt.simulators.zvm import bends, frontend
 
 PROGRAMS = ("sudo", "vmcp", "scp", "fdisk", "udevadm", "udevsettle")
 _TOKEN_LENGTH = 42
@@ -126,7 +126,7 @@ class Member:
             *(str(w) for pair in options.items() if pair[1] is not None for w in pair),
         ]  # fmt: skip
         environment = {
-            **os.environ,
+            **frontend.environment(os.environ),
             "HOME": str(self.home),
             "PATH": f"{self.home}/bin:{os.environ.get('PATH', '/usr/bin:/bin')}",
         }
@@ -162,7 +162,7 @@ class Member:
     def _prepare(self) -> None:
         for part in ("bin", "databases", "images", "files", "log"):
             (self.home / part).mkdir(parents=True, exist_ok=True)
-        text = wire.frontend(sys.executable, self._settings.socket, self.name)
+        text = frontend.text(self._settings.socket, self.name)
         for name in (*PROGRAMS, *bends.missing_programs()):
             program = self.home / "bin" / name
             program.write_text(text)

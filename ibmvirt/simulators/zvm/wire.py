@@ -21,54 +21,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shlex
 import socket
 import typing
-
-# The longest first line that every Linux takes.
-_SHEBANG = 127
-# The program that stands for sudo, vmcp and so on: as small as Python can be.
-# Of the Connector's tools fdisk alone reads its standard input.
-_FRONTEND = """import sys
-from posix import getcwd, read, write, _exit
-from _socket import socket, AF_UNIX, SOCK_STREAM, SHUT_WR
-words = [sys.argv[0].rpartition("/")[2], *sys.argv[1:]]
-said = b""
-if any(word.endswith("fdisk") for word in words[:2]):
-    while piece := read(0, 65536):
-        said += piece
-frame = [{member!r}, getcwd(), *words]
-frame = b"C%d\\n" % len(frame) + b"\\0".join(
-    word.encode("utf-8", "surrogateescape") for word in frame) + b"\\0" + said
-s = socket(AF_UNIX, SOCK_STREAM)
-s.connect({path!r})
-while frame:
-    frame = frame[s.send(frame):]
-s.shutdown(SHUT_WR)
-answer = b""
-while piece := s.recv(65536):
-    answer += piece
-head, _, rest = answer.partition(b"\\n")
-if not head:
-    _exit(125)
-code, size = head.split()
-for number, text in (1, rest[:int(size)]), (2, rest[int(size):]):
-    while text:
-        text = text[write(number, text):]
-_exit(int(code))
-"""
-
-
-def frontend(python: str, path: str, member: str) -> str:
-    """The text of a program that hands its command line to the daemon.
-
-    :param path: of the daemon's socket.
-    """
-    first = f"#!{python} -ISE\n"
-    if len(first) > _SHEBANG or " " in python:
-        # What no shebang can say: a shell that is Python's text, too.
-        first = f"#!/bin/sh\n'''exec' {shlex.quote(python)} -ISE \"$0\" \"$@\"\n' '''\n"
-    return first + _FRONTEND.format(path=path, member=member)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import pathlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -24,7 +25,7 @@ import time
 
 import pytest
 
-from ibmvirt.simulators.zvm import daemon, wire
+from ibmvirt.simulators.zvm import daemon, frontend, wire
 from ibmvirt.simulators.zvm.commands import base
 
 
@@ -45,11 +46,29 @@ def served(system, room):
     found.stop()
 
 
-def program(room, served, name, python=sys.executable):
-    path = room / name
-    path.write_text(wire.frontend(str(python), served.path, "ZVMSIM1"))
-    path.chmod(0o755)
-    return str(path)
+def in_python(path, member):
+    return frontend.python(path, member)
+
+
+def in_perl(path, member):
+    return frontend.perl(path, member, shutil.which("perl"))
+
+
+# Both, where there is a Perl.
+TEXTS = [in_python, *([in_perl] if shutil.which("perl") else [])]
+
+
+@pytest.fixture(params=TEXTS, ids=lambda text: text.__name__)
+def program(request, room, served):
+    """``program(name)``: the path of a program that stands for that tool."""
+
+    def write(name):
+        path = room / name
+        path.write_text(request.param(served.path, "ZVMSIM1"))
+        path.chmod(0o755)
+        return str(path)
+
+    return write
 
 
 def run(*words, stdin=""):
@@ -58,10 +77,10 @@ def run(*words, stdin=""):
     )
 
 
-def test_a_command_goes_through(room, served):
-    ended = run(program(room, served, "sudo"), "/sbin/vmcp", "query userid")
+def test_a_command_goes_through(program):
+    ended = run(program("sudo"), "/sbin/vmcp", "query userid")
     assert (ended.returncode, ended.stdout) == (0, "ZCCUSER AT ZVMSIM1\n")
-    ended = run(program(room, served, "vmcp"), "q", "NONE")
+    ended = run(program("vmcp"), "q", "NONE")
     assert ended.returncode == 1
     assert "HCPCQV003E" in ended.stdout
     assert "non-zero CP response" in ended.stderr
@@ -72,30 +91,70 @@ def test_a_python_that_no_shebang_can_name(room, served):
     place.mkdir()
     python = place / "python"
     python.symlink_to(sys.executable)
-    ended = run(program(room, served, "vmcp", python), "query", "userid")
+    vmcp = room / "vmcp"
+    vmcp.write_text(frontend.python(served.path, "ZVMSIM1", str(python)))
+    vmcp.chmod(0o755)
+    ended = run(str(vmcp), "query", "userid")
     assert (ended.returncode, ended.stdout) == (0, "ZCCUSER AT ZVMSIM1\n")
 
 
-def test_the_input_of_fdisk_comes_too(system, room, served):
+def test_words_arrive_as_they_are(program, monkeypatch, served):
+    """Quotes, signs of Perl and of shells, empty words, bytes that are no text."""
+    seen = []
+    monkeypatch.setattr(
+        served, "_command", lambda command: seen.append(command) or base.Result(3)
+    )
+    words = [
+        "a b",
+        "",
+        "$x @y %z \\",
+        "'\"`",
+        "ö",
+        b"\xff".decode(errors="surrogateescape"),
+    ]
+    ended = run(program("vmcp"), *words)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (3, "", "")
+    (command,) = seen
+    assert command.words == ["vmcp", *words]
+    assert (command.member, command.cwd) == ("ZVMSIM1", str(pathlib.Path.cwd()))
+
+
+def test_a_user_s_settings_of_perl_do_not_reach_it(monkeypatch):
+    former = {"PERL5OPT": "-MNoSuch", "PERL_UNICODE": "SDA", "PATH": "/bin"}
+    assert frontend.environment(former) == {"PATH": "/bin", "PERL_BADLANG": "0"}
+
+
+def test_without_a_perl_that_runs_it_is_python(monkeypatch, room, served):
+    broken = room / "perl"
+    broken.write_text("#!/bin/false\n")
+    broken.chmod(0o755)
+    first = f"#!{sys.executable}"
+    for where in (room, room / "nowhere"):
+        monkeypatch.setenv("PATH", str(where))
+        assert frontend.text(served.path, "ZVMSIM1").startswith(first)
+        broken.unlink(missing_ok=True)
+
+
+def test_the_input_of_fdisk_comes_too(system, program):
     system.user()
     system.disk(pool="POOL2", kind="9336")
     system.run("linkdiskandbringonline T1 0100 MR")
-    sudo = program(room, served, "sudo")
+    sudo = program("sudo")
     assert run(sudo, "/sbin/fdisk", "/dev/dasdb", stdin="g\nw\n").returncode == 0
     assert system.zvm.disk("T1", "0100").low_level == "gpt"
 
 
-def test_a_long_answer_arrives_whole(system, room, served):
+def test_a_long_answer_arrives_whole(system, program):
     system.zvm.lists["NLALL"] = tuple(f"U{number:07}" for number in range(30_000))
     ended = run(
-        program(room, served, "sudo"), "/opt/zthin/bin/smcli", "Name_List_Query",
+        program("sudo"), "/opt/zthin/bin/smcli", "Name_List_Query",
         "--addRCheader", "-T", "NLALL",
     )  # fmt: skip
     assert len(ended.stdout.splitlines()) == 30_001
 
 
-def test_a_rule_is_told_as_each_program_tells_it(system, room, served):
-    sudo = program(room, served, "sudo")
+def test_a_rule_is_told_as_each_program_tells_it(system, program):
+    sudo = program("sudo")
     for words, effect, shown in (
         (["smcli", "Image_Query_DM"], {"rc": 400, "rs": 4}, "8 400 4 (details) oh"),
         (["iucvclnt", "T1", "pwd"], {"rc": 16, "rs": 2}, "Return code 16, Reason code 2."),
@@ -116,9 +175,9 @@ def test_a_rule_is_told_as_each_program_tells_it(system, room, served):
 
 
 def test_a_dropped_command_and_a_daemon_that_is_gone_end_the_program(
-    system, room, served
+    system, served, program
 ):
-    vmcp = program(room, served, "vmcp")
+    vmcp = program("vmcp")
     system.instruments.rules.add(
         {"match": {"layer": "command"}, "effect": {"kind": "drop"}}
     )
@@ -128,21 +187,21 @@ def test_a_dropped_command_and_a_daemon_that_is_gone_end_the_program(
 
 
 def test_a_defect_of_the_simulator_is_told_and_it_goes_on(
-    system, room, served, monkeypatch, caplog
+    system, program, monkeypatch, caplog
 ):
     broken = base.Tool("lschp", lambda *_a: 1 / 0, True, "assumed", "assumed")
     monkeypatch.setitem(base.TOOLS, "lschp", broken)
-    ended = run(program(room, served, "sudo"), "lschp")
+    ended = run(program("sudo"), "lschp")
     assert ended.returncode == 125
     assert "the simulator failed: ZeroDivisionError" in ended.stderr
     assert "ZeroDivisionError" in caplog.text
     monkeypatch.undo()
-    assert run(program(room, served, "sudo"), "lschp").returncode == 0
+    assert run(program("sudo"), "lschp").returncode == 0
 
 
-def test_journal_records_of_commands(system, room, served):
+def test_journal_records_of_commands(system, program):
     system.user()
-    sudo = program(room, served, "sudo")
+    sudo = program("sudo")
     run(sudo, "/opt/zthin/bin/smcli", "Image_Query_DM", "--addRCheader", "-T", "T1")
     run(sudo, "/opt/zthin/bin/smcli", "No_Such", "-T", "T1")
     run(sudo, "vmcp", "transfer", "*", "rdr", "7", "to", "T1", "rdr")
