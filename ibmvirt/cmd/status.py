@@ -99,15 +99,28 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _findings(arguments: argparse.Namespace) -> list[preflight.Finding]:
-    """Of the driver that ``compute_driver`` names; PowerVM's without one."""
+    """Of the driver that ``compute_driver`` names.
+
+    :raises InvalidRequest: it names none of ours.
+    """
     from oslo_config import cfg
+
+    from ibmvirt.common import exceptions
 
     conf = cfg.ConfigOpts()
     conf.register_opt(cfg.StrOpt("compute_driver", default=""))
     files = arguments.config_file
     conf([], project="nova", default_config_files=files)
-    if conf.compute_driver.endswith("ZVMDriver"):
+    name = conf.compute_driver.rpartition(".")[2]
+    if name == "ZVMDriver":
         return _zvm(arguments, files)
+    if name != "PowerVMDriver":
+        raise exceptions.InvalidRequest(
+            "tell which platform to check",
+            f"[DEFAULT] compute_driver is {conf.compute_driver!r}",
+            "set it to ibmvirt.PowerVMDriver or ibmvirt.ZVMDriver, or give the "
+            "configuration of nova-compute with --config-file",
+        )
     from ibmvirt.powervm import options, preflight
 
     options.register(conf)

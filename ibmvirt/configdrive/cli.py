@@ -140,7 +140,8 @@ def _add_build(subparsers: Any) -> None:
         subparsers,
         "build",
         "make an image of a directory",
-        "All plain files below DIR are stored, readable by everybody in the guest. "
+        "All plain files below DIR are stored, readable by everybody in the guest; "
+        "an image that an earlier build has left there as FILE is not. "
         "The image itself is readable by its owner alone.",
     )
     command.add_argument("directory", metavar="DIR", type=pathlib.Path)
@@ -245,7 +246,13 @@ def _time(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        moment = datetime.datetime.fromisoformat(text)
+        try:
+            moment = datetime.datetime.fromisoformat(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is neither seconds since 1970 nor a date as "
+                "2026-01-31T12:00:00Z"
+            ) from None
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=datetime.UTC)
         return moment.timestamp()

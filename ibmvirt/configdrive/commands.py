@@ -45,6 +45,7 @@ def build(arguments: argparse.Namespace) -> int:
             ) from None
     to_stdout = arguments.output == "-"
     output: str | BinaryIO = arguments.output
+    earlier = None if to_stdout else os.path.realpath(arguments.output)
     if to_stdout:
         if sys.stdout.isatty():
             raise errors.ConfigDriveWriteError(
@@ -55,7 +56,7 @@ def build(arguments: argparse.Namespace) -> int:
     progress = _Progress(sys.stderr, quiet=arguments.quiet)
     try:
         built = builder.build(
-            _files_below(arguments.directory),
+            _files_below(arguments.directory, earlier),
             output,
             label=arguments.label,
             publisher=arguments.publisher,
@@ -84,7 +85,11 @@ def build(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _files_below(directory: pathlib.Path) -> Iterator[tuple[str, pathlib.Path]]:
+def _files_below(
+    directory: pathlib.Path, left_out: str | None
+) -> Iterator[tuple[str, pathlib.Path]]:
+    """The plain files, but for one of this real path."""
+
     def refuse(error: OSError) -> NoReturn:
         raise errors.ConfigDriveInputError(
             "read the directory", repr(os.fspath(directory)), str(error)
@@ -92,6 +97,7 @@ def _files_below(directory: pathlib.Path) -> Iterator[tuple[str, pathlib.Path]]:
 
     if not directory.is_dir():
         refuse(NotADirectoryError("it is no directory"))
+    real = os.path.realpath(directory)
     for folder, names, files in os.walk(directory, onerror=refuse):
         for name in names + files:
             path = pathlib.Path(folder, name)
@@ -102,7 +108,9 @@ def _files_below(directory: pathlib.Path) -> Iterator[tuple[str, pathlib.Path]]:
                     "put on the config drive", repr(os.fspath(path)), f"it is {kind}"
                 )
             if stat.S_ISREG(mode):
-                yield path.relative_to(directory).as_posix(), path
+                stored = path.relative_to(directory).as_posix()
+                if os.path.join(real, stored) != left_out:
+                    yield stored, path
 
 
 class _Pipe(io.RawIOBase):

@@ -21,6 +21,8 @@ import pytest
 
 from ibmvirt.cmd import status
 
+HEAD = "[DEFAULT]\ncompute_driver = ibmvirt.PowerVMDriver\n[powervm]"
+
 
 @pytest.fixture
 def config(novalink, tmp_path):
@@ -40,7 +42,7 @@ def config(novalink, tmp_path):
         }
         path = tmp_path / "nova.conf"
         lines = [f"{name} = {value}" for name, value in values.items()]
-        path.write_text("\n".join(["[powervm]", *lines]) + "\n")
+        path.write_text("\n".join([HEAD, *lines]) + "\n")
         return str(path)
 
     return write
@@ -83,7 +85,7 @@ def test_a_server_that_does_not_answer_is_not_waited_for(config, capsys):
 
 def test_a_wrong_configuration_is_named(tmp_path, capsys):
     path = tmp_path / "nova.conf"
-    path.write_text("[powervm]\nnovalink_protocol = gopher\n")
+    path.write_text(f"{HEAD}\nnovalink_protocol = gopher\n")
     assert status.main(["check", "--config-file", str(path)]) == 2
     assert "gopher" in capsys.readouterr().err
 

@@ -19,6 +19,8 @@ import sys
 
 import pytest
 
+from ibmvirt.cmd import status
+
 # Runs a command as the default install has it: no library of an extra is there.
 BARE = """
 import importlib, sys
@@ -50,3 +52,14 @@ def test_the_extra_is_named(module, argument, said):
     assert ran.returncode in (1, 2)
     assert f"pip install {said}" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("driver", ["", "libvirt.LibvirtDriver", "ibmvirt.Driver"])
+def test_a_host_of_another_driver_is_not_checked(driver, tmp_path, capsys):
+    path = tmp_path / "nova.conf"
+    path.write_text(f"[DEFAULT]\ncompute_driver = {driver}\n")
+    assert status.main(["check", "--config-file", str(path)]) == 2
+    said = capsys.readouterr()
+    assert f"compute_driver is {driver!r}" in said.err
+    assert "ibmvirt.PowerVMDriver or ibmvirt.ZVMDriver" in said.err
+    assert not said.out

@@ -65,6 +65,24 @@ def test_build_extract_gives_the_same_files(tree, tmp_path, capsys):
         assert (tmp_path / "out" / path).read_bytes() == content
 
 
+def test_build_into_its_own_directory_leaves_the_last_image_out(tree, monkeypatch):
+    monkeypatch.chdir(tree)
+    for image in ("drive.iso", "drive.iso", "again.iso"):
+        assert cli.main(["build", ".", "-o", image]) == 0
+        with configdrive.Image(image) as opened:
+            held = {e.path for e in opened.entries() if e.kind == "file"}
+        assert held == configdrives.typical().keys() | {"drive.iso"} - {image}
+
+
+def test_a_time_that_is_none_is_explained(tree, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["build", str(tree), "-o", str(tmp_path / "d"), "--time", "soon"])
+    said = capsys.readouterr().err
+    assert "'soon'" in said
+    assert "2026-01-31T12:00:00Z" in said
+    assert "_time" not in said
+
+
 def test_build_as_json_with_options(tree, tmp_path, capsys):
     image = tmp_path / "drive.iso"
     arguments = [
