@@ -26,7 +26,7 @@ import logging
 import typing
 
 from ibmvirt.common import context, exceptions
-from ibmvirt.powervm import lpar_cache, storage, writer
+from ibmvirt.powervm import lpar_cache, mappings, writer
 from ibmvirt.powervm import media as media_files
 from ibmvirt.powervm.disks import kinds
 from ibmvirt.powervm.rest import topology
@@ -83,18 +83,18 @@ class Leftovers:
         """
         _kind, management = self._topology.management()
         servers = {
-            storage.key(mapping.backing_storage)
+            mappings.key(mapping.backing_storage)
             for wrapper in vioses
             for mapping in wrapper.scsi_mappings
             if mapping.backing_storage is not None
             and mapping.client_lpar_href
-            and not storage.is_of(mapping, management)
+            and not mappings.is_of(mapping, management)
         }
 
         def stale(wrapper: typing.Any) -> list[typing.Any]:
             return [
                 mapping
-                for mapping in storage.mappings_of(wrapper, management)
+                for mapping in mappings.of(wrapper, management)
                 if self._is_disk(mapping.backing_storage, servers)
             ]
 
@@ -107,7 +107,7 @@ class Leftovers:
         for vios in self._topology.active_vioses():
             if any(stale(one) for one in vioses if one.uuid == vios.uuid):
                 LOG.warning("%s maps disks of a snapshot that was killed", vios.name)
-                self._writers.of(vios.uuid, vios.name, storage.GROUP).apply(
+                self._writers.of(vios.uuid, vios.name, mappings.GROUP).apply(
                     change, "unmap the disks of a snapshot that was killed"
                 )
 
@@ -117,7 +117,7 @@ class Leftovers:
         kind = self._disks.of(str(element.schema_type), str(element.name))
         if kind is None:
             return False
-        return storage.key(element) in servers or kind.is_copy(str(element.name))
+        return mappings.key(element) in servers or kind.is_copy(str(element.name))
 
     # -- config drives ----------------------------------------------------------
 

@@ -31,7 +31,7 @@ from pypowervm.wrappers import network as network_wrapper
 from pypowervm.wrappers import virtual_io_server
 
 from ibmvirt.common import context, exceptions
-from ibmvirt.powervm import lpar_cache, owners, storage, writer
+from ibmvirt.powervm import lpar_cache, mappings, owners, writer
 from ibmvirt.powervm.guests import partitions
 from ibmvirt.powervm.rest import errors, topology
 from ibmvirt.powervm.volumes import npiv
@@ -40,7 +40,7 @@ LOG = logging.getLogger(__name__)
 
 _OWNER = "vm-uuid="
 # Groups of a VIOS that map storage to partitions, and pypowervm's name of each.
-_GROUPS = ((storage.GROUP, "scsi_mappings"), (npiv.GROUP, "vfc_mappings"))
+_GROUPS = ((mappings.GROUP, "scsi_mappings"), (npiv.GROUP, "vfc_mappings"))
 
 
 @dataclasses.dataclass
@@ -125,12 +125,10 @@ class Scrub:
         self, vios: topology.Vios, group: str, name: str, gone: set[int]
     ) -> None:
         def change(wrapper: typing.Any) -> bool:
-            mappings = getattr(wrapper, name)
-            stale = [
-                mapping for mapping in mappings if owners.owner_of(mapping) in gone
-            ]
+            there = getattr(wrapper, name)
+            stale = [mapping for mapping in there if owners.owner_of(mapping) in gone]
             for mapping in stale:
-                mappings.remove(mapping)
+                there.remove(mapping)
             return bool(stale)
 
         LOG.warning(

@@ -30,7 +30,7 @@ import typing
 from pypowervm.wrappers import virtual_io_server
 
 from ibmvirt.common import capability, context, exceptions, plan
-from ibmvirt.powervm import local_tools, storage, writer
+from ibmvirt.powervm import local_tools, mappings, writer
 from ibmvirt.powervm.disks import base, kinds
 from ibmvirt.powervm.rest import errors, topology
 
@@ -123,7 +123,7 @@ class Snapshots(capability.Snapshots):
             wrappers = {
                 wrapper.uuid: wrapper
                 for wrapper in virtual_io_server.VIOS.get(
-                    self._adapter, xag=[storage.GROUP]
+                    self._adapter, xag=[mappings.GROUP]
                 )
             }
         found: tuple[plan.DiskRef, base.DiskKind] | None = None
@@ -135,13 +135,13 @@ class Snapshots(capability.Snapshots):
             wrapper = wrappers.get(vios.uuid)
             if wrapper is None:
                 continue
-            for mapping in storage.mappings_of(wrapper, guest.id):
+            for mapping in mappings.of(wrapper, guest.id):
                 root = self._root(mapping.backing_storage, vios)
                 if root is not None and (found is None or found[0].id == root[0].id):
                     found = found or root
                     vioses.append(vios)
             disk = found[0] if found is not None else None
-            for mapping in storage.mappings_of(wrapper, management):
+            for mapping in mappings.of(wrapper, management):
                 if self._is_left(mapping.backing_storage, server, disk):
                     self._unmap_all(server, vios, disk)
         if found is None:
@@ -208,9 +208,9 @@ class Snapshots(capability.Snapshots):
         element = kind.element(disk)
 
         def mapped(wrapper: typing.Any) -> typing.Any:
-            for mapping in storage.mappings_of(wrapper, management):
+            for mapping in mappings.of(wrapper, management):
                 found = mapping.backing_storage
-                if found is not None and storage.key(found) == storage.key(element):
+                if found is not None and mappings.key(found) == mappings.key(element):
                     return mapping
             return None
 
@@ -234,7 +234,7 @@ class Snapshots(capability.Snapshots):
                 )
             return int(made.client_adapter.lpar_slot_num)
 
-        found: int = self._writers.of(vios.uuid, vios.name, storage.GROUP).apply(
+        found: int = self._writers.of(vios.uuid, vios.name, mappings.GROUP).apply(
             add, what, slot
         )
         return found
@@ -258,14 +258,14 @@ class Snapshots(capability.Snapshots):
         def remove(wrapper: typing.Any) -> bool:
             gone = [
                 mapping
-                for mapping in storage.mappings_of(wrapper, management)
+                for mapping in mappings.of(wrapper, management)
                 if self._is_left(mapping.backing_storage, server, disk)
             ]
             for mapping in gone:
                 wrapper.scsi_mappings.remove(mapping)
             return bool(gone)
 
-        self._writers.of(vios.uuid, vios.name, storage.GROUP).apply(
+        self._writers.of(vios.uuid, vios.name, mappings.GROUP).apply(
             remove,
             f"unmap the disks of {server.name} from the management partition",
         )

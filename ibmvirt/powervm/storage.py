@@ -15,7 +15,6 @@
 from __future__ import annotations
 
 import collections.abc
-import dataclasses
 import logging
 import typing
 
@@ -23,30 +22,13 @@ from pypowervm.wrappers import storage as storage_wrapper
 from pypowervm.wrappers import virtual_io_server
 
 from ibmvirt.common import capability, exceptions, plan
+from ibmvirt.powervm import mappings, owners, parallel, writer
 from ibmvirt.powervm import media as media_files
-from ibmvirt.powervm import owners, parallel, writer
 from ibmvirt.powervm.disks import base, kinds
 from ibmvirt.powervm.rest import errors, topology
 from ibmvirt.powervm.volumes import base as volume_base
 
 LOG = logging.getLogger(__name__)
-
-GROUP = "ViosSCSIMapping"
-MEDIA = "VirtualOpticalMedia"
-VOLUME = "PhysicalVolume"
-DISK = "VirtualDisk"
-# Kind, id and name of a backing device.
-Identity = tuple[str, str, str]
-# The mappings of a VIOS that are meant.
-Choice = collections.abc.Callable[[typing.Any], list[typing.Any]]
-
-
-@dataclasses.dataclass
-class _Unmapped:
-    """What was unmapped, and what is mapped still, by the VIOS's UUID."""
-
-    gone: dict[str, set[Identity]] = dataclasses.field(default_factory=dict)
-    left: dict[str, set[Identity]] = dataclasses.field(default_factory=dict)
 
 
 class Storage(capability.Storage):
@@ -108,12 +90,14 @@ class Storage(capability.Storage):
                 )
             element = storage_wrapper.VOptMedia.bld_ref(self._adapter, media.name)
             wanted[home.uuid].append(element)
-        exclusive: dict[Identity, str] = {}
+        exclusive: dict[mappings.Identity, str] = {}
         for volume in volumes:
             kind = self._volumes[volume.protocol]
             for uuid, found in kind.reach(guest, volume).items():
                 if not volume.multiattach:
-                    exclusive.update((_identity(item), volume.id) for item in found)
+                    exclusive.update(
+                        (mappings.identity(item), volume.id) for item in found
+                    )
                 # A volume to boot from comes first, as the root disk would.
                 place = 0 if volume.boot else len(wanted.setdefault(uuid, []))
                 wanted[uuid][place:place] = found
@@ -121,9 +105,9 @@ class Storage(capability.Storage):
         def change(vios: topology.Vios) -> None:
             elements = wanted.get(vios.uuid) or []
             if elements:
-                self._writers.of(vios.uuid, vios.name, GROUP).apply(
+                self._writers.of(vios.uuid, vios.name, mappings.GROUP).apply(
                     lambda wrapper: self._add(wrapper, guest, elements, exclusive),
-                    f"map {_names(elements)} to the partition {guest.name}",
+                    f"map {mappings.names(elements)} to the partition {guest.name}",
                 )
 
         parallel.over_vioses(change, vioses)
@@ -141,32 +125,26 @@ class Storage(capability.Storage):
         wrapper: typing.Any,
         guest: plan.GuestRef,
         elements: list[typing.Any],
-        exclusive: collections.abc.Mapping[Identity, str],
+        exclusive: collections.abc.Mapping[mappings.Identity, str],
     ) -> bool:
-        there = {
-            key(mapping.backing_storage)
-            for mapping in mappings_of(wrapper, guest.id)
-            if mapping.backing_storage is not None
-        }
+        there = mappings.keys(mappings.of(wrapper, guest.id))
         others = [
             mapping
             for mapping in wrapper.scsi_mappings
-            if mapping.client_lpar_href and not is_of(mapping, guest.id)
+            if mapping.client_lpar_href and not mappings.is_of(mapping, guest.id)
         ]
-        for taken in _mapped(others) & exclusive.keys():
+        for taken in mappings.identities(others) & exclusive.keys():
             raise exceptions.HypervisorError(
                 f"map the volume {exclusive[taken]} to the partition {guest.name}",
                 f"{wrapper.name} maps its disk {taken[-1]} to another partition, "
                 "and it is not to be shared",
                 "detach it there, or remove the mapping if Nova knows nothing of it",
             )
-        missing = [element for element in elements if key(element) not in there]
+        missing = [
+            element for element in elements if mappings.key(element) not in there
+        ]
         for element in missing:
-            wrapper.scsi_mappings.append(
-                virtual_io_server.VSCSIMapping.bld(
-                    self._adapter, None, guest.id, element
-                )
-            )
+            mappings.add(wrapper, self._adapter, guest.id, element)
         return bool(missing)
 
     def disconnect(
@@ -194,7 +172,7 @@ class Storage(capability.Storage):
                     disks[identity] = plan.DiskRef(
                         kind_, identity, name, extra={"vios": vios}
                     )
-                elif kind_ == MEDIA:
+                elif kind_ == mappings.MEDIA:
                     media[identity] = plan.MediaRef(identity, name)
         return capability.Released(tuple(disks.values()), tuple(media.values()))
 
@@ -202,15 +180,15 @@ class Storage(capability.Storage):
         """The guest's mappings, and those of its disks to anybody."""
         mine = {
             identity
-            for identity in _mapped(mappings_of(wrapper, guest.id))
+            for identity in mappings.identities(mappings.of(wrapper, guest.id))
             if self._disks.of(identity[0], identity[2])
         }
         server = plan.Server(guest.uuid, guest.name) if guest.uuid else None
         return [
             mapping
             for mapping in wrapper.scsi_mappings
-            if is_of(mapping, guest.id)
-            or not mine.isdisjoint(_mapped([mapping]))
+            if mappings.is_of(mapping, guest.id)
+            or not mine.isdisjoint(mappings.identities([mapping]))
             or (server is not None and self._is_disk(mapping, server))
         ]
 
@@ -219,7 +197,7 @@ class Storage(capability.Storage):
         storage = mapping.backing_storage
         if storage is None:
             return False
-        kind, _id, name = _identity(storage)
+        kind, _id, name = mappings.identity(storage)
         return self._disks.owned_by(server, kind, name)
 
     def disconnect_volume(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
@@ -232,9 +210,10 @@ class Storage(capability.Storage):
             unmapped = self._unmap(
                 lambda wrapper: [
                     mapping
-                    for mapping in mappings_of(wrapper, guest.id)
+                    for mapping in mappings.of(wrapper, guest.id)
                     if mapping.backing_storage is not None
-                    and _identity(mapping.backing_storage)[:2] == (VOLUME, udid)
+                    and mappings.identity(mapping.backing_storage)[:2]
+                    == (mappings.VOLUME, udid)
                 ],
                 f"unmap the volume {volume.id} of the partition {guest.name}",
             )
@@ -268,29 +247,14 @@ class Storage(capability.Storage):
             LOG.info("%s", error)
             return None
 
-    def _unmap(self, choose: Choice, what: str) -> _Unmapped:
-        """Remove the mappings of every VIOS that ``choose`` picks."""
-        result = _Unmapped()
-
-        def change(vios: topology.Vios) -> None:
-            def remove(wrapper: typing.Any) -> bool:
-                gone = choose(wrapper)
-                # Not emptied by another try, whose answer was lost.
-                result.gone.setdefault(vios.uuid, set()).update(_mapped(gone))
-                for mapping in gone:
-                    wrapper.scsi_mappings.remove(mapping)
-                result.left[vios.uuid] = _mapped(wrapper.scsi_mappings)
-                return bool(gone)
-
-            self._writers.of(vios.uuid, vios.name, GROUP).apply(remove, what)
-
-        parallel.over_vioses(change, self._topology.active_vioses())
-        return result
+    def _unmap(self, choose: mappings.Choice, what: str) -> mappings.Unmapped:
+        active = self._topology.active_vioses()
+        return mappings.unmap(self._writers, active, choose, what)
 
     def _forget(
         self,
         guest: plan.GuestRef,
-        unmapped: _Unmapped,
+        unmapped: mappings.Unmapped,
         volumes: tuple[plan.Volume, ...],
     ) -> None:
         """Let the VIOSes forget disks that nobody maps any more."""
@@ -298,7 +262,7 @@ class Storage(capability.Storage):
         udids: set[str] = set()
         for uuid, items in unmapped.gone.items():
             for kind, identity, name in items:
-                if kind == VOLUME:
+                if kind == mappings.VOLUME:
                     disks.setdefault(uuid, set()).add((name, identity))
                     udids.add(identity)
         # Not all had a mapping of every VIOS: a try that failed, or a service
@@ -314,7 +278,9 @@ class Storage(capability.Storage):
                     disks.setdefault(uuid, set()).update(known)
         # A shared volume is another partition's disk too.
         kept = {
-            uuid: {identity for kind, identity, _name in items if kind == VOLUME}
+            uuid: {
+                identity for kind, identity, _name in items if kind == mappings.VOLUME
+            }
             for uuid, items in unmapped.left.items()
         }
         for kind_ in self._volumes.values():
@@ -323,20 +289,20 @@ class Storage(capability.Storage):
     def count(self, guest: plan.GuestRef) -> int:
         """How many disks a partition has; each counts once. One call."""
         found = self._disks_of(guest)
-        return len({identity for kind, identity, _n in found if kind != MEDIA})
+        return len({identity for kind, identity, _n in found if kind != mappings.MEDIA})
 
     def has_volumes(self, guest: plan.GuestRef) -> bool:
         """Whether a VIOS maps a volume to the partition. One call."""
-        return any(kind == VOLUME for kind, *_id in self._disks_of(guest))
+        return any(kind == mappings.VOLUME for kind, *_id in self._disks_of(guest))
 
-    def _disks_of(self, guest: plan.GuestRef) -> set[Identity]:
+    def _disks_of(self, guest: plan.GuestRef) -> set[mappings.Identity]:
         """Whatever the VIOSes map to a partition."""
         with errors.attempting(f"read the storage of the partition {guest.name}"):
-            wrappers = virtual_io_server.VIOS.get(self._adapter, xag=[GROUP])
+            wrappers = virtual_io_server.VIOS.get(self._adapter, xag=[mappings.GROUP])
         return {
             identity
             for wrapper in wrappers
-            for identity in _mapped(mappings_of(wrapper, guest.id))
+            for identity in mappings.identities(mappings.of(wrapper, guest.id))
         }
 
     def boot_slots(
@@ -350,7 +316,9 @@ class Storage(capability.Storage):
         The first VIOS's first. No call while nobody else changes the mappings.
         """
         wanted = {
-            key(self._kind(disk).element(disk)) for disk in disks if disk.role == "root"
+            mappings.key(self._kind(disk).element(disk))
+            for disk in disks
+            if disk.role == "root"
         }
         for volume in volumes:
             if volume.boot:
@@ -358,19 +326,19 @@ class Storage(capability.Storage):
                 udid = kind.udid(guest, volume)
                 if udid is None:
                     return kind.slots(guest)
-                wanted.add((VOLUME, udid))
+                wanted.add((mappings.VOLUME, udid))
         found: list[int] = []
 
         def look(wrapper: typing.Any) -> None:
             found.extend(
                 int(mapping.client_adapter.lpar_slot_num)
-                for mapping in mappings_of(wrapper, guest.id)
+                for mapping in mappings.of(wrapper, guest.id)
                 if mapping.backing_storage is not None
-                and key(mapping.backing_storage) in wanted
+                and mappings.key(mapping.backing_storage) in wanted
             )
 
         for vios in self._topology.active_vioses():
-            self._writers.of(vios.uuid, vios.name, GROUP).look(
+            self._writers.of(vios.uuid, vios.name, mappings.GROUP).look(
                 look, f"find the boot disk of the partition {guest.name}"
             )
         return found
@@ -380,22 +348,23 @@ class Storage(capability.Storage):
 
         Its volumes' only where their partition is gone: another may share them.
         """
-        drive = (MEDIA, *(2 * (media_files.drive_name(server),)))
+        drive = (mappings.MEDIA, *(2 * (media_files.drive_name(server),)))
         volumes = (*volumes, *self._intended(server.system_metadata, volumes))
         gone = plan.GuestRef("", server.name, record=server.system_metadata)
         with self._changing.hold(volume.id for volume in volumes):
-            udids = {(VOLUME, udid) for udid in self._udids(gone, volumes)}
+            udids = {(mappings.VOLUME, udid) for udid in self._udids(gone, volumes)}
 
             def choose(wrapper: typing.Any) -> list[typing.Any]:
                 found = [
                     mapping
                     for mapping in wrapper.scsi_mappings
-                    if self._is_disk(mapping, server) or drive in _mapped([mapping])
+                    if self._is_disk(mapping, server)
+                    or drive in mappings.identities([mapping])
                 ]
                 of_volumes = [
                     mapping
                     for mapping in wrapper.scsi_mappings
-                    if any(item[:2] in udids for item in _mapped([mapping]))
+                    if any(item[:2] in udids for item in mappings.identities([mapping]))
                 ]
                 return [*found, *self._owners.lost(of_volumes)]
 
@@ -419,38 +388,3 @@ class Storage(capability.Storage):
                 continue
             if udid is not None:
                 yield udid
-
-
-def mappings_of(wrapper: typing.Any, lpar_uuid: str) -> list[typing.Any]:
-    """The mappings of a VIOS whose client is this partition."""
-    return [m for m in wrapper.scsi_mappings if is_of(m, lpar_uuid)]
-
-
-def is_of(mapping: typing.Any, lpar_uuid: str) -> bool:
-    """Whether the client of a mapping is this partition."""
-    href = mapping.client_lpar_href or ""
-    identity: str = href.rsplit("/", 1)[-1].split("?")[0]
-    return identity.upper() == lpar_uuid.upper()
-
-
-def _mapped(mappings: typing.Iterable[typing.Any]) -> set[Identity]:
-    """What mappings map."""
-    storage = (mapping.backing_storage for mapping in mappings)
-    return {_identity(element) for element in storage if element is not None}
-
-
-def _identity(element: typing.Any) -> Identity:
-    """Kind, id and name of a backing device."""
-    kind = str(element.schema_type)
-    identity = element.name if kind == MEDIA else element.udid
-    return kind, str(identity), str(element.name)
-
-
-def key(element: typing.Any) -> tuple[str, str]:
-    """What tells a backing device from others of a VIOS, also in a reference."""
-    kind = str(element.schema_type)
-    return kind, str(element.name if kind in (MEDIA, DISK) else element.udid)
-
-
-def _names(elements: list[typing.Any]) -> str:
-    return ", ".join(str(element.name) for element in elements)

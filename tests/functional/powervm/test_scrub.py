@@ -52,8 +52,12 @@ def test_mappings_and_trunks_of_a_partition_that_is_gone_go(novalink, orphaned):
         assert networks._trunks(spawn.guest.vifs[0]) == []
         own = novalink.journal(memento="bg:scrub")
         writes = [r["key"] for r in own if r["key"].startswith("POST")]
-        assert len(writes) == 2
-        # What is left is the disk and the drive, which a delete removes.
+        # One of each VIOS, and one of the media repository.
+        assert sorted(writes) == [
+            "POST VirtualIOServer/{id}/VolumeGroup/{id}",
+            *(2 * ["POST VirtualIOServer/{id}?group=ViosSCSIMapping"]),
+        ]
+        # What is left is the disk, which a delete removes.
         driven.destroy(spawn)
         driven.destroy(kept)
     assert novalink.verify() == []
