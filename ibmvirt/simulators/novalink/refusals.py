@@ -84,6 +84,11 @@ TABLE = {
         "HSCL0D01 A partition with the name {name} exists.",
         "assumed",
     ),
+    "partition_name": Entry(
+        400,
+        "HSCL0D05 The partition name {name} has more than {limit} characters.",
+        "documented",
+    ),
     "duplicate_uuid": Entry(
         400, "HSCL0D02 A partition with the UUID {uuid} exists.", "assumed"
     ),

@@ -36,7 +36,7 @@ from ibmvirt.simulators.novalink import (
 )
 from ibmvirt.simulators.novalink.objects import base
 from ibmvirt.simulators.novalink.refusals import Refusal, refuse
-from ibmvirt.simulators.novalink.schema import xml
+from ibmvirt.simulators.novalink.schema import values, xml
 
 _SEARCH = re.compile(r"^\((\w+)(==|!=)'(.*)'\)$")
 
@@ -231,6 +231,7 @@ class Endpoint:
 
     def _body(self, request: http.Request, noun: base.Noun) -> xml.Element:
         posted = xml.parse(request.body(), noun.TYPE)
+        values.check(posted)
         views.check_strict(self.system, request, noun, posted)
         return posted
 

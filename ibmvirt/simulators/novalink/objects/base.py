@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import math
 import typing
 
 from ibmvirt.simulators.novalink import store
@@ -111,8 +112,9 @@ def number(element: xml.Element, path: str, default: str = "") -> float:
     """:raises Refusal: the value is no number."""
     text = xml.value(element, path, default)
     try:
-        return float(text)
+        found = float(text)
     except ValueError:
-        raise refuse(
-            "malformed", detail=f"{path} of {xml.name(element)} is {text!r}"
-        ) from None
+        found = math.nan
+    if not math.isfinite(found):
+        raise refuse("malformed", detail=f"{path} of {xml.name(element)} is {text!r}")
+    return found

@@ -90,8 +90,14 @@ class ClientNetworkAdapter(base.Noun):
     ) -> store.SimObject:
         parent = system.get(*item.parent.split("/"))
         element = groups_.merge(item.element, posted, groups)
-        # The slot is given once (captured: COD).
-        table.set_value(element, "VirtualSlotNumber", item.value("VirtualSlotNumber"))
+        # The slot is given once (captured: COD), and what follows from it.
+        for tag in (
+            "VirtualSlotNumber",
+            "LocalPartitionID",
+            "LocationCode",
+            "DynamicReconfigurationConnectorName",
+        ):
+            table.set_value(element, tag, item.value(tag))
         switch = _switch(system, element)
         table.set_value(element, "VirtualSwitchID", switch.value("SwitchID"))
         _vlans(element)

@@ -67,6 +67,8 @@ class LogicalPartition(base.Noun):
         _check_memory(element)
         _check_processors(element)
         number = xml.value(element, "PartitionID") or str(_next_id(system))
+        if base.number(element, "PartitionID", number) > _most(system):
+            raise refuse("no_id", limit=_most(system))
         if system.partition_by_id(number) is not None:
             raise refuse("duplicate_id", id=number)
         table.set_value(
@@ -176,11 +178,16 @@ def _size(item: store.SimObject) -> tuple[object, ...]:
 
 def _next_id(system: store.System) -> int:
     used = {int(item.value("PartitionID", "0")) for item in system.partitions()}
-    most = system.get("ManagedSystem", system.uuid).value("MaximumPartitions", "2000")
-    for number in range(1, int(most) + 1):
+    for number in range(1, _most(system) + 1):
         if number not in used:
             return number
-    raise refuse("no_id", limit=most)
+    raise refuse("no_id", limit=_most(system))
+
+
+def _most(system: store.System) -> int:
+    """The highest partition id."""
+    machine = system.get("ManagedSystem", system.uuid)
+    return int(machine.value("MaximumPartitions", "2000"))
 
 
 def _check_memory(element: xml.Element) -> None:

@@ -90,7 +90,8 @@ class LogicalUnit(base.Noun):
     ) -> store.SimObject:
         element = groups_.merge(item.element, posted, groups)
         size = base.number(element, "UnitCapacity")
-        table.set_value(element, "UnitCapacity", item.value("UnitCapacity"))
+        for tag in ("UnitCapacity", "ThinDevice"):
+            table.set_value(element, tag, item.value(tag))
         kind = item.value("LogicalUnitType")
         table.set_value(element, "LogicalUnitType", kind)
         tier = system.get(*item.parent.split("/"))

@@ -52,6 +52,7 @@ class NetworkBridge(base.Noun):
         groups: store.Groups,
     ) -> store.SimObject:
         element = groups_.merge(item.element, posted, groups)
+        _keep_devices(item, element)
         for sea in xml.findall(element, _SEAS):
             vios = system.by_href(xml.href(sea, "AssignedVirtualIOServer"))
             if vios is None or vios.type != "VirtualIOServer":
@@ -67,6 +68,26 @@ class NetworkBridge(base.Noun):
         virtual_network.follow(system)
         _write_to_vioses(system, updated)
         return updated
+
+
+def _keep_devices(item: store.SimObject, element: xml.Element) -> None:
+    """The SEAs stay, and what they are made of.
+
+    :raises Refusal: the request adds or removes one.
+    """
+    table.set_value(element, "PortVLANID", item.value("PortVLANID"))
+    tag = "UniqueDeviceID"
+    old = {xml.value(one, tag): one for one in xml.findall(item.element, _SEAS)}
+    new = {xml.value(one, tag): one for one in xml.findall(element, _SEAS)}
+    if old.keys() != new.keys() or len(new) != len(xml.findall(element, _SEAS)):
+        raise refuse("not_supported", operation="other SEAs of a NetworkBridge")
+    for label, sea in new.items():
+        for name in ("BackingDeviceChoice", "DeviceName", "PortVLANID", "IsPrimary"):
+            stored = xml.find(old[label], name)
+            xml.remove(sea, name)
+            if stored is not None:
+                order = table.order("SharedEthernetAdapter")
+                xml.insert(sea, xml.copy_of(stored), order)
 
 
 def _complete_trunk(

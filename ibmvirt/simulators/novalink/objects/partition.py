@@ -32,6 +32,8 @@ STARTING = "starting"
 STOPPING = "shutting down"
 ERROR = "error"
 OPEN_FIRMWARE = "open firmware"
+# Documented: pypowervm makes names no longer.
+_NAME_LIMIT = 31
 
 _QUICK_TEXT = (
     "PartitionName",
@@ -252,7 +254,10 @@ def require_rmc(item: store.SimObject) -> None:
 
 
 def check_name(system: store.System, name: str, but: str | None) -> None:
-    """:raises Refusal: another partition of the system has the name."""
+    """:raises Refusal: another partition of the system has the name, or it is
+    too long."""
+    if len(name) > _NAME_LIMIT:
+        raise refuse("partition_name", name=name, limit=_NAME_LIMIT)
     for item in system.partitions():
         if item.uuid != but and item.value("PartitionName") == name:
             raise refuse("duplicate_name", name=name)

@@ -74,6 +74,7 @@ class VolumeGroup(base.Noun):
     ) -> store.SimObject:
         element = groups_.merge(item.element, posted, groups)
         vios = system.get(*item.parent.split("/"))
+        _keep_volumes(item, element)
         _check_removed(item, element, scsi_mapping.mapped(vios))
         _check_names(system, item, element)
         blobs = _blobs(item)
@@ -94,6 +95,24 @@ class VolumeGroup(base.Noun):
         updated = system.replace(item.changed(element, _lines(kept)))
         follow(system, vios)
         return updated
+
+
+def _keep_volumes(item: store.SimObject, element: xml.Element) -> None:
+    """Name, size and physical volumes stay what they are.
+
+    :raises Refusal: the request adds or removes a physical volume.
+    """
+    for tag in ("GroupCapacity", "GroupName"):
+        table.set_value(element, tag, item.value(tag))
+    path, name = "PhysicalVolumes/PhysicalVolume", "VolumeName"
+    old = {xml.value(one, name): one for one in xml.findall(item.element, path)}
+    new = {xml.value(one, name): one for one in xml.findall(element, path)}
+    if old.keys() != new.keys() or len(new) != len(xml.findall(element, path)):
+        raise refuse("not_supported", operation="other PhysicalVolumes of a group")
+    home = xml.find(element, "PhysicalVolumes")
+    for label, volume in new.items():
+        assert home is not None
+        home.replace(volume, xml.copy_of(old[label]))
 
 
 def _check_removed(

@@ -112,6 +112,21 @@ def _(system):
     support.make(system, "LogicalPartition", lpar("new"))
 
 
+@refusal("no_id")
+def _(system):
+    support.make(system, "LogicalPartition", lpar("new", PartitionID=2001))
+
+
+@refusal("partition_name")
+def _(system):
+    support.make(system, "LogicalPartition", lpar("n" * 32))
+
+
+@refusal("partition_name")
+def _(system):
+    edit(system, lpars(system)[0], "PartitionName", "n" * 32)
+
+
 @refusal("running")
 def _(system):
     support.drop(system, set_state(system, lpars(system)[0], partition.RUNNING))
@@ -237,3 +252,12 @@ def _(system):
 def _(system):
     for number in range(16):
         bridge_trunk(system, str(4093 - number), str(200 + number))
+
+
+@refusal("not_supported")
+def _(system):
+    item = system.all("NetworkBridge")[0]
+    view = xml.copy_of(item.element)
+    home = xml.find(view, "SharedEthernetAdapters")
+    home.append(xml.copy_of(xml.find(home, "SharedEthernetAdapter")))
+    support.change(system, item, view)

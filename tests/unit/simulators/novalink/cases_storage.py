@@ -257,3 +257,18 @@ def _(system):
 @refusal("verb")
 def _(system):
     post_group(system, system.all("Tier")[0])
+
+
+@refusal("not_supported")
+def _(system):
+    item = group_of(system)
+    view = xml.copy_of(item.element)
+    home = xml.find(view, "PhysicalVolumes")
+    home.remove(xml.find(home, "PhysicalVolume"))
+    support.change(system, item, view)
+
+
+@refusal("malformed")
+def _(system):
+    item = unit(system, "disk")
+    edit(system, item, "UnitCapacity", "NaN")

@@ -47,7 +47,6 @@ ELSEWHERE = {
     "file_limit",
     "checksum",
     "length",
-    "not_supported",
     "jobs",
 }
 
