@@ -34,6 +34,12 @@ class Session:
     token: str
     user: str
     used: float
+    # What a client on the same machine reads the token from.
+    file: pathlib.Path | None = None
+
+    def end(self) -> None:
+        if self.file is not None:
+            self.file.unlink(missing_ok=True)
 
 
 class Sessions:
@@ -66,8 +72,8 @@ class Sessions:
             answer = xml.leaf("X-API-Session", token, "ROR", ns=xml.WEB)
         else:
             # A client on the same machine proves itself by reading a file.
-            token = self._new(user or self.user)
             path = self._directory / f"PowerVM_{secrets.token_hex(8)}"
+            token = self._new(user or self.user, path)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w") as file:
                 file.write(token)
@@ -75,33 +81,43 @@ class Sessions:
         response = xml.node("LogonResponse", answer, kb=None, ns=xml.WEB)
         return token, xml.serialise(response)
 
-    def _new(self, user: str) -> str:
+    def _new(self, user: str, file: pathlib.Path | None = None) -> str:
         token = secrets.token_urlsafe(48)
         with self._lock:
-            self._open[token] = Session(token, user, self._clock.now())
+            self._forget_expired()
+            self._open[token] = Session(token, user, self._clock.now(), file)
         return token
+
+    def _forget_expired(self) -> None:
+        now = self._clock.now()
+        for session in list(self._open.values()):
+            if now - session.used > LIFETIME:
+                self._open.pop(session.token).end()
 
     def check(self, token: str | None) -> Session:
         """:raises Refusal: the token is unknown or has expired."""
         with self._lock:
+            self._forget_expired()
             found = self._open.get(token or "")
-            if found is None or self._clock.now() - found.used > LIFETIME:
+            if found is None:
                 raise refuse("session")
             found.used = self._clock.now()
             return found
 
     def logoff(self, token: str | None) -> None:
         with self._lock:
-            self._open.pop(token or "", None)
+            found = self._open.pop(token or "", None)
+            if found is not None:
+                found.end()
 
-    def expire(self, token: str | None = None) -> None:
-        """End one session or all, as a restart of the platform does."""
+    def expire(self) -> None:
+        """End all sessions, as a restart of the platform does."""
         with self._lock:
-            if token is None:
-                self._open.clear()
-            else:
-                self._open.pop(token, None)
+            for session in self._open.values():
+                session.end()
+            self._open.clear()
 
     def count(self) -> int:
         with self._lock:
+            self._forget_expired()
             return len(self._open)

@@ -59,6 +59,7 @@ class Consoles:
         system.close_console.append(
             lambda item: self._close(int(item.value("PartitionID")))
         )
+        system.forget.append(self._forget)
 
     def run(self, program: str, words: list[str]) -> Result:
         """What a program prints and its exit code."""
@@ -127,6 +128,13 @@ class Consoles:
             found = self._open.pop(number, None)
         if found is not None and found.server is not None:
             found.server.close()
+
+    def _forget(self, item: store.SimObject) -> None:
+        """The next partition of that id has nothing of this one's console."""
+        number = int(item.value("PartitionID"))
+        self._close(number)
+        with self._lock:
+            self._log.pop(number, None)
 
     def _pgrep(self, words: list[str]) -> Result:
         if "mkvtermutil" not in words:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
+import re
 import threading
 import uuid as uuids
 
@@ -55,6 +56,10 @@ class Files:
         if kind not in (MEDIA, DISK):
             raise refuse("not_supported", operation=f"File of type {kind}")
         base.required(element, "Filename")
+        announced = xml.value(element, "ExpectedFileSizeInBytes")
+        if announced and not re.fullmatch("[0-9]{1,18}", announced):
+            detail = f"ExpectedFileSizeInBytes {announced!r} is no number"
+            raise refuse("malformed", detail=detail)
         vios = self._vios(element)
         if kind == MEDIA:
             volume_group.find_with_repository(self._system, vios)
@@ -123,8 +128,13 @@ class Files:
             return file, writer.commit(), writer.size
 
     def keep(self, file: File, blob: str, size: int) -> None:
-        """Let the target hold the contents (under the world's lock)."""
+        """Let the target hold the contents (under the world's lock).
+
+        :raises Refusal: the file was deleted meanwhile, or the target is full
+            or gone.
+        """
         system = self._system
+        self.get(file.uuid)
         if file.kind == MEDIA:
             group = volume_group.find_with_repository(system, self._vios(file.element))
             name = file.value("Filename")

@@ -65,6 +65,10 @@ class Endpoint:
     # -- a call through its phases -----------------------------------------
 
     def answer(self, request: http.Request) -> http.Response:
+        with self.system.fabric.world.as_it_is():
+            return self._answer_in_phases(request)
+
+    def _answer_in_phases(self, request: http.Request) -> http.Response:
         call = self._in.call(
             layer="rest",
             system=self.system.name,
@@ -76,8 +80,7 @@ class Endpoint:
         )
         response: http.Response | None = None
         try:
-            with self.system.fabric.world.as_it_is():
-                response = self._answer(request, call)
+            response = self._answer(request, call)
             if request.verb != "GET":
                 for action in self.system.fabric.settled:
                     action()
@@ -104,6 +107,10 @@ class Endpoint:
             call.answered(0, 0, broken.how)
             if response and isinstance(response.body, bytes) and response.body:
                 broken.answer = (response.status, response.headers, response.body)
+            raise
+        except Exception:
+            # A defect of the simulator, which the client is told of.
+            call.answered(500, 0)
             raise
         call.record["received"] = request.received
         call.answered(response.status, response.length or 0)

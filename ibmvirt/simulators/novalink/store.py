@@ -207,6 +207,8 @@ class System:
         self.on_change: typing.Callable[[str, SimObject, str], None] = _ignore
         # What ends the console of a partition.
         self.close_console: list[typing.Callable[[SimObject], None]] = []
+        # What is left of a partition elsewhere, when it is deleted.
+        self.forget: list[typing.Callable[[SimObject], None]] = []
         self._created = itertools.count(1_700_000_000_000)
 
     # -- reading ----------------------------------------------------------
@@ -317,6 +319,12 @@ class System:
     def discard(self, item: SimObject) -> None:
         del self.home(item.type)[item.key]
         self._tell("DELETE_URI", item, "")
+        if item.type == "LogicalPartition":
+            self.fabric.world.on_commit(lambda: self._forget(item))
+
+    def _forget(self, item: SimObject) -> None:
+        for action in self.forget:
+            action(item)
 
     def _tell(self, what: str, item: SimObject, detail: str) -> None:
         """Subscribers hear of it when they can read it."""

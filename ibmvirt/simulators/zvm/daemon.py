@@ -76,7 +76,8 @@ class Daemon:
         frame = wire.read_all(connection)
         if frame[:1] == b"C":
             try:
-                result = self._command(wire.command_of(frame))
+                with self.zvm.world.as_it_is():
+                    result = self._command(wire.command_of(frame))
             except calls.Broken:
                 return
             out = result.out.encode(errors="surrogateescape")
@@ -116,9 +117,8 @@ class Daemon:
         )
         caller = base.Caller(command.member, CONNECTOR, command.cwd, command.stdin)
         try:
-            with self.zvm.world.as_it_is():
-                call.before()
-                result = self._run(caller, words)
+            call.before()
+            result = self._run(caller, words)
             if result.rc == 0:
                 call.committed()
             call.after()

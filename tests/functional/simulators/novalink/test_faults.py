@@ -75,7 +75,25 @@ def test_a_call_that_is_held(novalink, adapter, phase):
         other.close()
         assert ("NEWSWITCH" in switches(adapter)) == (phase == "after")
         novalink.delete_rule(rule)
-        assert waiting.result(20).name == "NEWSWITCH"
+        assert waiting.result(60).name == "NEWSWITCH"
+
+
+def test_a_call_under_way_does_not_change_a_world_that_was_reset(novalink, adapter):
+    """It is in no rule's hands: it takes its time."""
+    machine = requests.pvm_ms.System.get(adapter)[0]
+    novalink.mark()
+    novalink.latency("realistic")
+    novalink.clock(rate=0.0)
+    wanted = pvm_net.VSwitch.bld(adapter, "NEWSWITCH")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        late = pool.submit(wanted.create, parent=machine)
+        assert novalink.wait_journal(timeout=60, key=KEY)
+        novalink.reset()
+        novalink.clock(rate=1000.0)
+        with pytest.raises(pvm_exc.ConnectionError):
+            late.result(60)
+    novalink.latency("none")
+    assert novalink.compare() == []
 
 
 def test_a_busy_vios_is_asked_again(novalink, session, monkeypatch):
@@ -160,5 +178,5 @@ def test_a_call_that_hangs_and_then_ends_without_an_answer(novalink, adapter, ph
         assert novalink.wait_parked(rule)
         novalink.delete_rule(rule)
         with pytest.raises(pvm_exc.Error):
-            waiting.result(20)
+            waiting.result(60)
     assert ("NEWSWITCH" in switches(adapter)) == (phase == "after")

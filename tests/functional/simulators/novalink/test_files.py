@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import hashlib
 import io
 
@@ -23,6 +24,7 @@ from pypowervm.tasks import storage as pvm_tasks
 from pypowervm.wrappers import storage as pvm_stor
 from pypowervm.wrappers import vios_file as pvm_vf
 
+from tests.functional.simulators.novalink import support
 from tests.unit.simulators.novalink import requests
 
 CONTENT = bytes(range(256)) * 5000
@@ -117,6 +119,42 @@ def test_contents_that_are_not_what_was_announced(novalink, adapter, options, te
     assert novalink.compare("before") == []
     file.delete()
     assert not unit.refresh().in_use
+
+
+def test_an_announced_size_that_is_no_number(novalink, raw, adapter):
+    body = (
+        f'<File xmlns="{support.WEB}"><Filename>x</Filename><ExpectedFileSizeInBytes>'
+        "many</ExpectedFileSizeInBytes><FileEnumType>BROKERED_MEDIA_ISO</FileEnumType>"
+        f"<TargetVirtualIOServerUUID>{vios_uuid(adapter)}</TargetVirtualIOServerUUID>"
+        "</File>"
+    )
+    status, _headers, answer = raw.ask("PUT", "web/File", body)
+    assert (status, "'many' is no number" in support.message(answer)) == (400, True)
+
+
+@pytest.mark.parametrize("what", ["delete", "reset"])
+def test_contents_of_a_file_that_went_meanwhile(novalink, adapter, what):
+    """They change nothing: not after a DELETE, and not in a world that was reset."""
+    _unit, file = make_file(adapter)
+    novalink.mark("before")
+    rule = novalink.rule(
+        match={"key": "PUT web/File/contents/*"}, effect={"kind": "delay", "seconds": 1}
+    )
+    novalink.clock(rate=0.0)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        late = pool.submit(adapter.upload_file, file.element, iter([CONTENT]))
+        assert novalink.wait_parked(rule, timeout=60)
+        if what == "delete":
+            file.delete()
+            novalink.clock(rate=1.0, advance=2.0)
+            with pytest.raises(pvm_exc.HttpError, match="REST0012"):
+                late.result(60)
+        else:
+            novalink.reset("before")
+            novalink.clock(rate=1.0)
+            with pytest.raises(pvm_exc.Error):
+                late.result(60)
+    assert novalink.compare("before") == []
 
 
 def test_download(adapter):

@@ -62,7 +62,7 @@ class Viewer:
     """A VNC client."""
 
     def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         assert self.read(12) == b"RFB 003.008\n"
         self.socket.sendall(b"RFB 003.008\n")
         assert self.read(2) == b"\x01\x01"
@@ -121,6 +121,21 @@ def test_the_code_page_of_ibm_i(local):
     )
     assert f"--id {lpar.id} --vnc --local --codepage 037" in listed.stdout
     assert vterm.open_localhost_vnc_vterm(local, lpar.uuid, codepage="273") != first
+
+
+def test_a_console_goes_with_its_partition(novalink, local):
+    lpar = requests.new_lpar(local)
+    port = vterm.open_localhost_vnc_vterm(local, lpar.uuid)
+    viewer = Viewer(port)
+    viewer.type("secret\n")
+    viewer.picture()
+    lpar.delete()
+    with pytest.raises((EOFError, ConnectionError)):
+        viewer.read(1)
+    again = requests.new_lpar(local)
+    assert again.id == lpar.id
+    assert novalink.admin("GET", f"consoles/sys1/{again.id}")["typed"] == ""
+    assert vterm.open_localhost_vnc_vterm(local, again.uuid) != port
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import http.client
 import pathlib
 
 import pytest
@@ -43,6 +44,27 @@ def test_a_session_by_file_is_local(novalink):
         assert pvm_ms.System.get(adapter)[0].system_name == "sys1"
     finally:
         session._logoff()
+
+
+def token_files(novalink):
+    return set(
+        pathlib.Path(novalink.systems[0]["local_bin"]).parents[2].glob("PowerVM*")
+    )
+
+
+@pytest.mark.parametrize("how", ["logoff", "expired", "restart"])
+def test_the_token_file_goes_with_its_session(novalink, raw, how):
+    session = support.logon(novalink.systems[0], username=None, password=None)
+    assert len(token_files(novalink)) == 1
+    if how == "restart":
+        novalink.rule(match={"key": "GET ManagedSystem"}, effect={"kind": how})
+        with pytest.raises(http.client.RemoteDisconnected):
+            raw.ask("GET", "uom/ManagedSystem")
+    elif how == "expired":
+        novalink.clock(advance=24 * 3600)
+        assert raw.ask("GET", "uom/ManagedSystem")[0] == 401
+    session._logoff()
+    assert token_files(novalink) == set()
 
 
 def test_a_wrong_password_is_refused(novalink):
@@ -86,10 +108,10 @@ def test_tls_with_the_certificate_that_is_printed(monkeypatch):
         assert pathlib.Path(simulator.ca_file).read_text().startswith("-----BEGIN")
         url = f"{simulator.systems[0]['url']}/rest/api/uom/ManagedSystem"
         assert (
-            requests.get(url, verify=simulator.ca_file, timeout=20).status_code == 401
+            requests.get(url, verify=simulator.ca_file, timeout=60).status_code == 401
         )
         with pytest.raises(requests.exceptions.SSLError):
-            requests.get(url, timeout=20)
+            requests.get(url, timeout=60)
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", simulator.ca_file)
         session = support.logon(simulator.systems[0])
         assert pvm_ms.System.get(support.adapter_of(session))
