@@ -26,6 +26,7 @@ import dataclasses
 import logging
 import typing
 
+from oslo_utils import uuidutils
 from pypowervm import exceptions as pypowervm
 from pypowervm.wrappers import network as network_wrapper
 from pypowervm.wrappers import virtual_io_server
@@ -107,36 +108,46 @@ class Scrub:
         found.trunks = [t for t in network_wrapper.CNA.wrap(response) if _server(t)]
 
     def _mappings(self, wrappers: list[typing.Any]) -> None:
-        known = {lpar.id for lpar in self._cache.all()} | {owners.ANY}
+        known = {lpar.id for lpar in self._cache.all()}
         known.update(vios.id for vios in self._topology.vioses())
         for vios in self._topology.active_vioses():
             for group, name in _GROUPS:
-                gone = {
-                    owner
+                stale = {
+                    owners.signature(mapping)
                     for wrapper in wrappers
                     if wrapper.uuid == vios.uuid
-                    for owner in map(owners.owner_of, getattr(wrapper, name))
-                    if owner is not None and owner not in known
+                    for mapping in getattr(wrapper, name)
+                    if owners.is_lost(mapping, known)
                 }
-                if gone:
-                    self._remove(vios, group, name, gone)
+                if stale:
+                    self._remove(vios, group, name, stale)
 
     def _remove(
-        self, vios: topology.Vios, group: str, name: str, gone: set[int]
+        self, vios: topology.Vios, group: str, name: str, stale: set[tuple[str, str]]
     ) -> None:
+        """Not by the partitions' numbers: they may be given again meanwhile."""
+
         def change(wrapper: typing.Any) -> bool:
             there = getattr(wrapper, name)
-            stale = [mapping for mapping in there if owners.owner_of(mapping) in gone]
-            for mapping in stale:
+            gone = [
+                mapping
+                for mapping in there
+                if mapping.server_adapter is not None
+                and owners.signature(mapping) in stale
+            ]
+            for mapping in gone:
                 there.remove(mapping)
-            return bool(stale)
+            return bool(gone)
 
         LOG.warning(
-            "%s maps storage to partitions that are gone: %s", vios.name, sorted(gone)
+            "%s has %d adapters for partitions that are gone: removing them",
+            vios.name,
+            len(stale),
         )
-        self._writers.of(vios.uuid, vios.name, group).apply(
-            change, "remove the mappings of partitions that are gone"
-        )
+        mine = self._writers.of(vios.uuid, vios.name, group)
+        # What it has kept knows nothing of partitions that went since.
+        mine.forget()
+        mine.apply(change, "remove the mappings of partitions that are gone")
 
     def _trunks(self, trunks: list[typing.Any]) -> None:
         kind, uuid = self._topology.management()
@@ -159,6 +170,7 @@ def _server(trunk: typing.Any) -> str:
     if not trunk.is_trunk:
         return ""
     for value in str(trunk.ovs_ext_ids or "").split(","):
-        if value.startswith(_OWNER):
+        # Others set what they like there.
+        if value.startswith(_OWNER) and uuidutils.is_uuid_like(value[len(_OWNER) :]):
             return value[len(_OWNER) :]
     return ""

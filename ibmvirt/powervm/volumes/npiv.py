@@ -254,10 +254,12 @@ class Npiv(base.VolumeKind):
         pairs = {adapter.pair for adapter in wwpns.adapters(server.system_metadata)}
         if not pairs:
             return
-        self._remove(
-            lambda mappings: [*_of(mappings, pairs), *self._owners.lost(mappings)],
-            server.name,
-        )
+
+        def choose(mappings: list[typing.Any]) -> list[typing.Any]:
+            mine = _of(mappings, pairs)
+            return [*mine, *self._owners.lost([m for m in mappings if m not in mine])]
+
+        self._remove(choose, server.name)
 
     def _remove(
         self,

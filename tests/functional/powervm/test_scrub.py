@@ -18,7 +18,9 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from pypowervm.wrappers import virtual_io_server
 
+from tests.functional.powervm import test_npiv, test_ovs, test_volumes
 from tests.support import powervm
 
 
@@ -81,3 +83,93 @@ def test_a_start_does_not_fail_because_of_leftovers(novalink):
     novalink.rule(match={"memento": "bg:scrub"}, count=None, effect={"kind": "refuse"})
     with powervm.running(novalink) as driven:
         assert driven.backend.host.node_name()
+
+
+def remove_beside_nova(driven, spawn):
+    """Delete a server's partition, as an operator does, and nothing else."""
+    guest = driven.guest(spawn)
+    driven.backend.guests.power_off(guest, timeout=0, retry_interval=0)
+    driven.backend.guests.undefine(guest)
+
+
+def mapped_to_nobody(driven):
+    """Kinds of what VIOSes map without a client, SCSI and Fibre Channel."""
+    wrappers = virtual_io_server.VIOS.get(
+        driven.backend.guests._adapter, xag=["ViosSCSIMapping", "ViosFCMapping"]
+    )
+    return sorted(
+        mapping.backing_storage.schema_type
+        if hasattr(mapping, "backing_storage")
+        else "FibreChannel"
+        for wrapper in wrappers
+        for mapping in (*wrapper.scsi_mappings, *wrapper.vfc_mappings)
+        if mapping.client_adapter is None
+    )
+
+
+def test_a_start_removes_stale_mappings_of_every_kind_once(novalink):
+    with powervm.running(novalink) as driven:
+        over_vscsi = driven.plan(1)
+        driven.spawn(over_vscsi)
+        volume, _lun = test_volumes.a_volume(driven)
+        driven.backend.volumes.attach(driven.guest(over_vscsi), volume)
+    with powervm.running(novalink, **test_npiv.FABRICS) as driven:
+        by_npiv, kept = driven.plan(2), driven.plan(3)
+        for spawn in (by_npiv, kept):
+            driven.spawn(spawn)
+            test_npiv.connect(driven, spawn)
+            driven.backend.volumes.attach(driven.guest(spawn), test_npiv.VOLUME)
+        there = novalink.guest(kept.server.name)
+        remove_beside_nova(driven, over_vscsi)
+        remove_beside_nova(driven, by_npiv)
+        assert mapped_to_nobody(driven) == [
+            *(2 * ["FibreChannel"]),
+            *(4 * ["LogicalUnit"]),
+            *(2 * ["PhysicalVolume"]),
+            *(2 * ["VirtualOpticalMedia"]),
+        ]
+    novalink.admin("DELETE", "journal")
+    with powervm.running(novalink) as driven:
+        assert mapped_to_nobody(driven) == []
+        after = novalink.guest(kept.server.name)
+        for part in ("storage", "fibre_channel"):
+            assert after[part] == there[part]
+    posts = [r["key"] for r in novalink.journal() if r["key"].startswith("POST Virt")]
+    # A write of each VIOS for each kind, and one of the media repository.
+    assert len(posts) == len(set(posts)) + 2 == 5
+    novalink.admin("DELETE", "journal")
+    with powervm.running(novalink):
+        pass
+    assert not [r for r in novalink.journal() if r["key"].startswith("POST Virt")]
+
+
+def test_what_is_left_goes_also_when_the_partitions_number_is_given_again(novalink):
+    with powervm.running(novalink) as driven:
+        old = driven.plan(1)
+        driven.spawn(old)
+        volume, _lun = test_volumes.a_volume(driven)
+        driven.backend.volumes.attach(driven.guest(old), volume)
+        number = driven.backend.guests._cache.get(driven.guest(old).id).id
+        remove_beside_nova(driven, old)
+        new = driven.plan(2)
+        driven.spawn(new)
+        assert driven.backend.guests._cache.get(driven.guest(new).id).id == number
+        assert mapped_to_nobody(driven)
+        there = novalink.guest(new.server.name)["storage"]
+    with powervm.running(novalink) as driven:
+        assert mapped_to_nobody(driven) == []
+        assert novalink.guest(new.server.name)["storage"] == there
+
+
+def test_a_trunk_of_somebody_else_stays_and_does_not_hinder_a_start(novalink):
+    with powervm.running(novalink) as driven:
+        spawn = test_ovs.ovs_plan(driven)
+        driven.spawn(spawn)
+        (trunk,) = driven.backend.networks._kinds["ovs"]._trunks(spawn.guest.vifs[0])
+        trunk.ovs_ext_ids = "vm-uuid=not-one-of-novas"
+        trunk.update()
+    with powervm.running(novalink) as driven:
+        kind, uuid = driven.backend.guests._topology.management()
+        read = driven.backend.guests._adapter.read
+        feed = read(kind, uuid, "ClientNetworkAdapter").feed
+        assert trunk.uuid in {entry.uuid for entry in feed.entries}
