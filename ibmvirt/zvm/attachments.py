@@ -111,9 +111,10 @@ class Attachments:
     ) -> holdings.Holding:
         """Take a volume off, in whatever state it is; the new holding."""
         if found.state == holdings.ATTACHED or self._is_counted(holding, found):
+            sure = found.state == holdings.ATTACHED
             holding = self._put(holding, name, found, holdings.GOING)
             try:
-                self._fcp.detach(connection(holding.user, found))
+                self.detach(connection(holding.user, found), sure=sure)
             except errors.ConnectorAnswerLost:
                 if self._is_counted(holding, found):
                     raise
@@ -127,6 +128,25 @@ class Attachments:
         self._kept.put(holding)
         return holding
 
+    def detach(self, whole: fcp.Connection, *, sure: bool = False) -> None:
+        """Detach a volume that is counted.
+
+        Defect: a guest's detach script fails where the volume is not there, as
+        after one that was cut off; the Connector then attaches the volume again
+        and keeps its count. So the second detach finds what it takes away.
+
+        :param sure: it was attached, and nothing began to take it away.
+        """
+        try:
+            self._fcp.detach(whole)
+        except (errors.ConnectorAnswerLost, errors.ConnectorUnreachable):
+            raise
+        except errors.ConnectorError as error:
+            if sure:
+                raise
+            LOG.info("detaching again, as it may have been half detached: %s", error)
+            self._fcp.detach(whole)
+
     def _check_gone(
         self, holding: holdings.Holding, found: holdings.Attachment
     ) -> None:
@@ -136,34 +156,74 @@ class Attachments:
         that is not there, counts the volume off and does nothing else. Asked
         again, it does the rest, and its count stays 0.
         """
-        if any(holding.counted(device) for device in found.devices):
-            return
-        if self._fcp.dedicated(holding.user) & set(found.devices):
-            self._fcp.detach(connection(holding.user, found))
+        if not any(holding.counted(device) for device in found.devices):
+            self._take_back(holding.user, found)
 
     def _clean(self, holding: holdings.Holding, found: holdings.Attachment) -> None:
-        """Remove what an attach may have left that the Connector does not count.
-
-        Its detach removes that too. In a guest that never saw the LUN it fails,
-        so it is called only where something can be left.
-        """
+        """Remove what an attach may have left that the Connector does not count."""
         user, whole = holding.user, connection(holding.user, found)
         others = {device: holding.counted(device) for device in found.devices}
         if not any(others.values()):
-            if self._fcp.dedicated(user) & set(found.devices):
-                self._fcp.detach(whole)
+            self._take_back(user, found)
         elif found.state == holdings.COMING:
             # A detach takes one off the count, which is the other volumes'.
             for device, count in others.items():
                 self._fcp.set_use(device, user, count + 1, holding.template)
             try:
-                self._fcp.detach(whole)
+                self.detach(whole)
             except errors.ConnectorAnswerLost:
                 raise
             except errors.ConnectorError as error:
-                LOG.info("nothing of the volume was left: %s", error)
+                # Not even the Connector's own attach, after the first detach.
+                LOG.info("the guest reaches nothing of the volume: %s", error)
                 for device, count in others.items():
                     self._fcp.set_use(device, user, count, holding.template)
+
+    def _take_back(self, user: str, found: holdings.Attachment) -> None:
+        """Take devices that no volume is counted on from a guest, if it has them.
+
+        A detach does so, where the guest has the devices. If the directory alone
+        has them, it fails; then an attach fails as well, as the devices are in
+        the directory, and the Connector takes back all that it could have done.
+
+        :raises ConnectorError: the guest still has a device.
+        """
+        if not self._fcp.dedicated(user) & set(found.devices):
+            return
+        self._check_mine(user, found)
+        whole = connection(user, found)
+        try:
+            self._fcp.detach(whole)
+            return
+        except (errors.ConnectorAnswerLost, errors.ConnectorUnreachable):
+            raise
+        except errors.ConnectorError as error:
+            failed = error
+        LOG.info("taking the FCP devices from %s by an attach: %s", user, failed)
+        try:
+            self._fcp.attach(whole)
+        except (errors.ConnectorAnswerLost, errors.ConnectorUnreachable):
+            raise
+        except errors.ConnectorError as error:
+            if self._fcp.dedicated(user) & set(found.devices):
+                raise failed from error
+        else:
+            self._fcp.detach(whole)
+
+    def _check_mine(self, user: str, found: holdings.Attachment) -> None:
+        """That the Connector did not give a device to another guest meanwhile.
+
+        :raises ConnectorError: it did; a detach would count off that one's volume.
+        """
+        for device in found.devices:
+            use = self._fcp.use(device)
+            if use.holder != user and (use.reserved or use.connections):
+                raise errors.ConnectorError(
+                    f"take the FCP device {device} from the guest {user}",
+                    f"the Connector has given it to {use.holder}",
+                    remedy=f"remove DEDICATE {device} from the directory entry of "
+                    f"{user}",
+                )
 
     def _is_counted(
         self, holding: holdings.Holding, found: holdings.Attachment

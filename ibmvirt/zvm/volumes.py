@@ -195,7 +195,7 @@ class Volumes(capability.Volumes):
         if used:
             found = _attachment(guest, volume, holdings.GOING)
             found = dataclasses.replace(found, devices=used)
-            self._fcp.detach(attachments.connection(guest.id, found))
+            self._attachments.detach(attachments.connection(guest.id, found))
         for template in {d.template for d in mine}:
             self._fcp.release(guest.id, template)
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import typing
 
-from ibmvirt.simulators.zvm import entries, model, reader
+from ibmvirt.simulators.zvm import entries, model, reader, storage
 
 
 def log_off(zvm: model.Zvm, user: model.User, text: str) -> None:
@@ -98,6 +98,7 @@ def boot(zvm: model.Zvm, user: model.User) -> None:
         **zvm.guests.get(name, {}),
         "restarting": False,
     }
+    storage.scan(zvm, user, seen)
     reader.process(zvm, user, seen)
     zvm.guests[name] = seen
     for network in seen["networks"]:

@@ -59,7 +59,8 @@ def process(zvm: model.Zvm, user: model.User, seen: Seen) -> None:
 
 
 _SETTING = re.compile(
-    r"""^(fcp_list|input_wwpns|lun|target_filename)="?([^"\n]*)"?$""", re.MULTILINE
+    r"""^(fcp_list|input_wwpns|lun|target_filename|is_last_volume)="?([^"\n]*)"?$""",
+    re.MULTILINE,
 )
 _AUTHORIZED = re.compile(r"echo -n (\S+) ?> ?/etc/iucv_authorized_userid")
 _REMOVED = re.compile(
@@ -76,39 +77,18 @@ def _script(zvm: model.Zvm, user: model.User, name: str, text: str, seen: Seen) 
             tuple(w.lower() for w in settings.get("input_wwpns", "").split()),
             settings.get("lun", "").lower(),
         )
-        attach = not name.lower().startswith("devol")
-        seen["configure_status"] = _volume(
-            zvm, user, wanted, attach, settings.get("target_filename", ""), seen
-        )
+        if name.lower().startswith("devol"):
+            last = settings.get("is_last_volume") == "1"
+            status = storage.detach(zvm, user, wanted, last, seen)
+        else:
+            target = settings.get("target_filename", "")
+            status = storage.attach(zvm, user, wanted, target, seen)
+        seen["configure_status"] = status
     found = _AUTHORIZED.search(text)
     if found:
         seen["iucv_authorized"] = found.group(1)
     gone = {vdev.upper() for vdev in _REMOVED.findall(text)}
     seen["networks"] = [n for n in seen["networks"] if n["vdev"].upper() not in gone]
-
-
-def _volume(
-    zvm: model.Zvm,
-    user: model.User,
-    wanted: storage.Wanted,
-    attach: bool,
-    target: str,
-    seen: Seen,
-) -> int:
-    """Attach or detach a volume; the status is the script's (documented).
-
-    A LUN is found by itself behind an FCP device with a port of its own, so a
-    detach needs no attach before. Where the guest has none of the devices, the
-    real script ends a detach with 3; here there is nothing to detach (assumed).
-    """
-    status = storage.status(zvm, user, wanted)
-    if not attach and not storage.attached(zvm, user, wanted.devices):
-        status = 0
-    if not status:
-        others = [v for v in seen.get("volumes", []) if not wanted.is_of(v)]
-        mine = [{**wanted.export(), "target": target}] if attach else []
-        seen["volumes"] = others + mine
-    return status
 
 
 def _doscript(zvm: model.Zvm, user: model.User, content: bytes, seen: Seen) -> None:

@@ -25,10 +25,12 @@ import typing
 
 from ibmvirt.simulators.zvm import model
 
-# How the Connector's attach script ends (documented: volumeops/templates).
+# How the Connector's scripts end (documented: volumeops/templates).
 WRONG_PARAMETERS = 2
 NO_PORT = 3
 NO_PATH = 4
+
+Seen = dict[str, typing.Any]
 
 _LUN = re.compile(r"0x[0-9a-f]{16}")
 _WWPN = re.compile(r"[0-9a-f]{16}")
@@ -141,15 +143,83 @@ def paths(
     ]
 
 
-def status(zvm: model.Zvm, user: model.User, wanted: Wanted) -> int:
-    """What the attach script ends with."""
+def attach(
+    zvm: model.Zvm, user: model.User, wanted: Wanted, target: str, seen: Seen
+) -> int:
+    """The attach script: it sets the devices online and lets Linux look for LUNs.
+
+    :param seen: what the guest has; ``fcp_online`` are the devices that Linux
+        has set online, ``luns`` the numbers of the LUNs that it knows.
+    :returns: what the script ends with.
+    """
     if not wanted.devices:
         return WRONG_PARAMETERS
+    there = {device.vdev for device in attached(zvm, user, wanted.devices)}
+    seen["fcp_online"] = sorted({*seen.get("fcp_online", []), *there})
+    scan(zvm, user, seen)
+    status = _status(zvm, user, wanted, seen)
+    if not status:
+        seen["volumes"] = [
+            *_others(wanted, seen),
+            {**wanted.export(), "target": target},
+        ]
+    return status
+
+
+def detach(
+    zvm: model.Zvm, user: model.User, wanted: Wanted, last: bool, seen: Seen
+) -> int:
+    """The detach script: Linux forgets the LUN, and sets the devices of the last
+    one offline. Where it does not have them, it changes nothing.
+
+    :returns: what the script ends with.
+    """
+    status = _status(zvm, user, wanted, seen)
+    if not status:
+        gone = {lun.number for _device, _port, lun in paths(zvm, user, wanted)}
+        seen["luns"] = [number for number in seen["luns"] if number not in gone]
+        seen["volumes"] = _others(wanted, seen)
+        if last:
+            seen["fcp_online"] = _without(seen["fcp_online"], wanted.devices)
+    return status
+
+
+def scan(zvm: model.Zvm, user: model.User, seen: Seen) -> None:
+    """Linux finds every LUN that is shown to a device with a port of its own."""
+    seen["luns"] = sorted(
+        lun.number
+        for lun in zvm.luns.values()
+        if any(
+            lun.shown_to(device)
+            for device in _online(zvm, user, tuple(seen.get("fcp_online", [])))
+        )
+    )
+
+
+def taken_away(seen: Seen, vdev: str) -> Seen:
+    """A device that comes back to a running Linux is not online by itself."""
+    return {**seen, "fcp_online": _without(seen.get("fcp_online", []), (vdev,))}
+
+
+def _without(devices: list[str], gone: typing.Collection[str]) -> list[str]:
+    return [device for device in devices if device not in gone]
+
+
+def _others(wanted: Wanted, seen: Seen) -> list[dict[str, typing.Any]]:
+    return [v for v in seen.get("volumes", []) if not wanted.is_of(v)]
+
+
+def _status(zvm: model.Zvm, user: model.User, wanted: Wanted, seen: Seen) -> int:
+    """Whether Linux finds the ports and the LUN."""
+    online = tuple(d for d in wanted.devices if d in seen.get("fcp_online", []))
+    found = dataclasses.replace(wanted, devices=online)
     ports = {wwpn for lun in zvm.luns.values() for wwpn in lun.targets}
     reached = [w for w in wanted.wwpns if plain(w) in ports]
-    if not reached or not _online(zvm, user, wanted.devices):
+    if not reached or not _online(zvm, user, online):
         return NO_PORT
-    return 0 if paths(zvm, user, wanted) else NO_PATH
+    known = seen.get("luns", [])
+    ways = [lun for _device, _port, lun in paths(zvm, user, found)]
+    return 0 if any(lun.number in known for lun in ways) else NO_PATH
 
 
 def seen_by(zvm: model.Zvm, user: model.User) -> list[dict[str, typing.Any]]:

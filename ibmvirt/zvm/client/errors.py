@@ -121,7 +121,12 @@ _SHARED = (
 )
 _SCP = "check that the Connector's user reaches [zvm]scp_remote_host by ssh with a key"
 _FILES = f"with transport shared, {_SHARED}. With scp, {_SCP}"
-# Of overallRC 300, by the Connector's module and rs: 10 = guest, 40 = image.
+_GUEST_FC = (
+    "look at /var/log/messages of the guest: multipathd must run there, and the "
+    "storage must show the volume to the WWPNs of the guest's FCP devices"
+)
+# Of overallRC 300, by the Connector's module and rs: 10 = guest, 30 = volume,
+# 40 = image.
 _MODULES: dict[tuple[int, int], tuple[type[ConnectorError], str]] = {
     (10, 3): (
         ConnectorError,
@@ -129,6 +134,15 @@ _MODULES: dict[tuple[int, int], tuple[type[ConnectorError], str]] = {
         "that was cut off or packed twice is to be made again",
     ),
     (10, 4): (ConnectorError, _FILES),
+    (30, 6): (
+        ConnectorError,
+        "the guest's /etc/iucv_authorized_userid must name the Connector's userid",
+    ),
+    (30, 8): (ConnectorError, _GUEST_FC),
+    (30, 9): (
+        ConnectorError,
+        f"{_GUEST_FC}; a volume is also detached from a server that is stopped",
+    ),
     (40, 10): (ConnectorError, _SCP),
     (40, 12): (ConnectorError, _SHARED),
     (40, 13): (AlreadyExists, ""),

@@ -466,6 +466,64 @@ def test_the_connector_is_killed_in_an_attach(driven, spawn, key, others):
     assert left(driven, "clean-fcp") == []
 
 
+@pytest.mark.parametrize(
+    ("key", "others"),
+    [
+        ("smcli Image_Device_Undedicate_DM", 0),
+        ("smcli Image_Device_Undedicate", 0),
+        # The script, after the one that looks whether the guest answers.
+        ("iucvclnt", 1),
+    ],
+)
+def test_the_connector_is_killed_in_a_detach(driven, spawn, key, others):
+    """The guest has forgotten the LUN, which its script must find again."""
+    for number in range(others):
+        attach(driven, spawn, support.volume(9 - number))
+    driven.simulator.mark()
+    attach(driven, spawn, support.volume(1))
+    driven.simulator.admin("DELETE", "journal")
+    rule = driven.simulator.rule(
+        match={"layer": "command", "key": key},
+        phase="after",
+        skip=others,
+        effect={"kind": "hold"},
+    )
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        done = pool.submit(detach, driven, spawn, support.volume(1))
+        assert driven.simulator.wait_parked(rule)
+        driven.simulator.restart_connector()
+        driven.simulator.delete_rule(rule)
+        with pytest.raises(errors.ConnectorError):
+            done.result(timeout=60)
+    detach(driven, spawn, support.volume(1))
+    assert left(driven) == []
+    luns = [f"0x{9 - n:04x}{0:012x}" for n in range(others)]
+    assert [lun for lun, _paths in seen(driven, spawn)[0]] == luns
+
+
+def test_a_device_that_another_server_has_by_now_is_not_detached(driven, spawn):
+    """A failed attach left it in the directory, and the Connector gave it away."""
+    devices = connector(driven, spawn)["zvm_fcp"]
+    user = driven.guest(spawn).id
+    client = support.client(driven.simulator)
+    refuse = {"kind": "refuse", "rc": 99, "rs": 99}
+    for key in ("Image_Device_Dedicate", "Image_Device_Undedicate_DM"):
+        match = {"layer": "command", "key": f"smcli {key}"}
+        driven.simulator.rule(match=match, effect=refuse, count=None)
+    with pytest.raises(errors.ConnectorError, match="attach the LUN"):
+        attach(driven, spawn, support.volume(1))
+    driven.simulator.delete_rule()
+    second = driven.plan(2)
+    driven.spawn(second)
+    other = driven.guest(second).id
+    template = client("get_fcp_templates")["fcp_templates"][0]["id"]
+    for device in devices:
+        client("set_fcp_usage", device, other, 1, 1, template)
+    with pytest.raises(errors.ConnectorError, match=rf"given it to {other}.*{user}"):
+        detach(driven, spawn, support.volume(1))
+    assert client("get_fcp_usage", devices[0])[:3] == [other, 1, 1]
+
+
 def left(driven, mark="mark"):
     """What is left, but for a file that stays in the Connector's own reader.
 

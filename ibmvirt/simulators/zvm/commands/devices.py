@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from ibmvirt.simulators.zvm import model
+from ibmvirt.simulators.zvm import model, storage
 from ibmvirt.simulators.zvm.codes import refuse
 from ibmvirt.simulators.zvm.commands.base import ASSUMED, Arguments, Caller, api
 
@@ -100,5 +100,7 @@ def detach(zvm: model.Zvm, caller: Caller, args: Arguments) -> str:
     for device in zvm.dedicated(user):
         if device.vdev == vdev:
             zvm.put_device(device.changed(owner="", vdev=""))
+            seen = zvm.guests.get(user.name, {})
+            zvm.guests[user.name] = storage.taken_away(seen, vdev)
             return ""
     raise refuse("no_active_device", user=user.name, vdev=vdev)

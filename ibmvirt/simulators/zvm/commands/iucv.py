@@ -18,7 +18,7 @@ import collections.abc
 import re
 import typing
 
-from ibmvirt.simulators.zvm import entries, guest, model, reader
+from ibmvirt.simulators.zvm import entries, guest, model, reader, storage
 from ibmvirt.simulators.zvm.commands.base import ASSUMED, Caller, Result, tool
 
 _DOWN = Result(4, "Return code 4, Reason code 111.\n")
@@ -221,6 +221,7 @@ def detach(zvm: model.Zvm, user: model.User, seen: Seen, match: re.Match[str]) -
     for device in zvm.dedicated(user):
         if device.vdev == vdev:
             zvm.put_device(device.changed(owner="", vdev=""))
+            seen.update(storage.taken_away(seen, vdev))
             return f"{vdev} detached\n"
     if f"{user.name}/{vdev}" not in zvm.disks:
         raise Failed(f"HCPDTV040E Device {vdev} does not exist")

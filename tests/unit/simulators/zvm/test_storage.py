@@ -35,8 +35,17 @@ def guest(system):
 
 
 def status(system, devices=("1A00", "1B00"), wwpns=PORTS, lun=LUN):
+    """What an attach script ends with."""
     wanted = storage.Wanted(devices, wwpns, lun)
-    return storage.status(system.zvm, system.zvm.user("T1"), wanted)
+    seen = system.zvm.guests["T1"]
+    return storage.attach(system.zvm, system.zvm.user("T1"), wanted, "sda", seen)
+
+
+def detach(system, last=False, lun=LUN, devices=("1A00", "1B00")):
+    """What a detach script ends with."""
+    wanted = storage.Wanted(devices, PORTS, lun)
+    seen = system.zvm.guests["T1"]
+    return storage.detach(system.zvm, system.zvm.user("T1"), wanted, last, seen)
 
 
 def paths(system):
@@ -56,6 +65,57 @@ def test_the_script_ends_as_the_real_one(guest):
     assert status(guest, wwpns=("0x5005076802ffffff",)) == storage.NO_PORT
     assert status(guest, devices=("1A05",)) == storage.NO_PORT
     assert status(guest, lun="0x0077000000000000") == storage.NO_PATH
+
+
+OTHER = "0x0002000000000000"
+
+
+def test_a_detach_needs_what_it_takes_away(guest):
+    # No attach script has set the devices online.
+    assert detach(guest) == storage.NO_PORT
+    assert status(guest) == 0
+    # Linux finds every LUN by itself.
+    assert detach(guest, lun=OTHER) == 0
+    assert detach(guest, lun=OTHER) == storage.NO_PATH
+    assert detach(guest) == 0
+    assert detach(guest) == storage.NO_PATH
+    # Each attach script lets it look again.
+    assert status(guest, lun=OTHER) == 0
+    assert detach(guest, last=True) == 0
+    assert detach(guest, lun=OTHER) == storage.NO_PORT
+
+
+def test_a_detach_that_fails_changes_nothing(guest):
+    assert status(guest) == 0
+    before = dict(guest.zvm.guests["T1"])
+    assert detach(guest, last=True, devices=("1A05",)) == storage.NO_PORT
+    assert guest.zvm.guests["T1"] == before
+
+
+def test_a_device_that_comes_back_is_offline_until_a_script_or_a_boot(guest):
+    assert status(guest) == 0
+    for device in ("1A00", "1B00"):
+        guest.ok(f"Image_Device_Undedicate -T T1 -v {device}")
+    assert detach(guest) == storage.NO_PORT
+    for device in ("1A00", "1B00"):
+        guest.ok(f"Image_Device_Dedicate -T T1 -v {device} -r {device} -R 0")
+    assert detach(guest) == storage.NO_PORT
+    assert status(guest) == 0
+    assert detach(guest) == 0
+
+
+def test_a_boot_finds_the_luns_behind_devices_that_were_online(system):
+    system.user("T1", "DEDICATE 1A00 1A00")
+    system.ok("Image_Activate -T T1")
+    assert detach(system) == storage.NO_PORT
+    assert status(system) == 0
+    assert detach(system) == 0
+    system.ok("Image_Deactivate -T T1")
+    system.ok("Image_Activate -T T1")
+    assert detach(system, last=True) == 0
+    system.ok("Image_Deactivate -T T1")
+    system.ok("Image_Activate -T T1")
+    assert detach(system) == storage.NO_PORT
 
 
 def test_every_device_and_port_is_a_path_while_it_is_there(guest):
