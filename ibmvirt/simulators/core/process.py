@@ -22,6 +22,7 @@ import fcntl
 import json
 import os
 import pathlib
+import queue
 import shlex
 import shutil
 import signal
@@ -34,7 +35,9 @@ import typing
 _PR_SET_PDEATHSIG = 1
 # Loaded here: between fork and exec nothing may take the loader's lock.
 _LIBC = ctypes.CDLL(None, use_errno=True)
-_STOP = threading.Event()
+# Not an event: one that is set in a signal's handler waits for ever for its own
+# lock, where the signal came while that was held. To put here is always safe.
+_STOP: queue.SimpleQueue[None] = queue.SimpleQueue()
 _STDIN_ENDED = threading.Event()
 # The kernel's signal at a parent's death comes when the *thread* ends that
 # made the child: so all children are made by one thread that stays.
@@ -190,7 +193,7 @@ def catch_signals(end_with_stdin: bool = False) -> None:
         of a parent's death, however the parent died.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_args: _STOP.set())
+        signal.signal(number, lambda *_args: _STOP.put(None))
     if end_with_stdin:
         threading.Thread(target=_watch_stdin, daemon=True).start()
 
@@ -200,7 +203,7 @@ def _watch_stdin() -> None:
         while os.read(0, 4096):
             pass
     _STDIN_ENDED.set()
-    _STOP.set()
+    _STOP.put(None)
 
 
 def parent_is_gone() -> bool:
@@ -210,5 +213,4 @@ def parent_is_gone() -> bool:
 
 def wait_for_end() -> None:
     """Return on SIGTERM or SIGINT (after :func:`catch_signals`)."""
-    while not _STOP.wait(3600):
-        pass
+    _STOP.get()

@@ -90,13 +90,11 @@ def main():
         "log": str(state / "nova.log"),
         "steps": str(state / "steps.log"),
     }
+    process.catch_signals()
     partial = arguments.ready_file.with_suffix(".part")
     partial.write_text(json.dumps(ready))
     partial.replace(arguments.ready_file)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_args: stop.set())
-    stop.wait()
+    process.wait_for_end()
     running.stop()
     for neighbour in neighbours.values():
         neighbour.stop()

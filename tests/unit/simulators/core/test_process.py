@@ -297,3 +297,36 @@ def test_a_child_that_does_not_go_is_killed(tmp_path):
     child.stdout.close()
     assert child.returncode == -signal.SIGKILL
     state.close()
+
+
+# While one signal is handled, and while the end is waited for, the next one comes.
+SIGNALS_IN_SIGNALS = """
+import signal, sys
+from ibmvirt.simulators.core import process
+
+left = [signal.SIGINT, signal.SIGTERM] * 5
+
+def trace(frame, event, argument):
+    if event == "line" and started and left:
+        signal.raise_signal(left.pop())
+    return trace
+
+started = False
+process.catch_signals()
+sys.settrace(trace)
+started = True
+signal.raise_signal(signal.SIGTERM)
+process.wait_for_end()
+sys.settrace(None)
+print("ended")
+"""
+
+
+def test_signals_that_come_during_a_signal_end_it_too():
+    ended = subprocess.run(
+        [sys.executable, "-c", SIGNALS_IN_SIGNALS],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.stdout == "ended\n", ended.stderr
