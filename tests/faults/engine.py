@@ -33,17 +33,21 @@ BAD = ("leaked", "obscure", "hung", "wrong")
 class Left:
     """What the platform's own service may leave after a command failed.
 
-    :param item: whether a difference is such a one; gets it, and the names
-        that the hypervisor knows the server by.
+    :param item: whether a difference is such a one; gets it, and the server's
+        UUID and the names that the hypervisor knows it by.
     :param refusal: what the removal is refused with, if it is.
+    :param most: differences; None = any number.
     """
 
     item: object
     refusal: str = ""
+    most: int | None = 1
 
     def excuses(self, failed, left, names):
         """Whether all that is left, and the failed removal, is of this kind."""
         if failed is not None and not (self.refusal and self.refusal in str(failed)):
+            return False
+        if self.most is not None and len(left) > self.most:
             return False
         return all(
             isinstance(found, dict) and self.item(found, names) for found in left
@@ -190,7 +194,8 @@ class Sweep:
             return "hung", "the undo does not end"
         left = self._left(driven, "clean")
         if failed is not None or left:
-            names = {str(v) for v in driven.kept.get(subject.server.uuid, {}).values()}
+            uuid = subject.server.uuid
+            names = {uuid, *map(str, driven.kept.get(uuid, {}).values())}
             known = may_stay is not None and may_stay.excuses(failed, left, names)
             outcome = "beneath" if known else "leaked"
             return outcome, f"{failed!r} {left} after {error!r}"

@@ -15,8 +15,9 @@
 from __future__ import annotations
 
 import json
+import re
 
-from ibmvirt.zvm import identity
+from ibmvirt.zvm import identity, snapshots
 from tests.faults import engine, zvm_images
 
 
@@ -207,13 +208,43 @@ _MORE = [
 
 
 def on_a_name_list(item, names):
-    return item["path"].startswith("name_lists/")
+    """The server's userid, and no other, is more on a name list than was."""
+    was, there = set(item["was"] or ()), set(item["is"] or ())
+    more = there - was
+    return item["path"].startswith("name_lists/") and was <= there and more <= names
+
+
+# What the Connector punches.
+_PUNCHED = {
+    "cfgdrive.iso", "iucvauth.sh", "network.doscript", "aemod.doscript", "atvol.sh",
+    "devol.sh",
+}  # fmt: skip
 
 
 def in_the_connectors_reader(item, names):
-    """A spool file that it punched, and that is not handed on."""
+    """One more spool file, that it punched and that is not handed on."""
     there = item["is"] or {}
-    return item["path"].startswith("spool/") and there["queue"] == there["origin"]
+    return (
+        item["path"].startswith("spool/")
+        and item["was"] is None
+        and there["queue"] == there["origin"]
+        and f"{there['name']}.{there['type']}" in _PUNCHED
+    )
+
+
+_CAPTURE = re.compile(rf"staging/[^/]+/{snapshots.PREFIX}([^/]+)/[^/]+")
+
+
+def half_captured(item, names):
+    """One more file, that of the server's root disk as far as it was written."""
+    was, there = set(item["was"] or ()), set(item["is"] or ())
+    found = [_CAPTURE.fullmatch(name) for name in there - was]
+    return (
+        item["path"].startswith("incomplete images/")
+        and was <= there
+        and len(found) == 1
+        and all(match and match.group(1) in names for match in found)
+    )
 
 
 def of_the_guest(item, names):
@@ -229,7 +260,7 @@ _REFUSED = {"smcli Name_List_Remove": engine.Left(on_a_name_list)}
 BENEATH = {
     **_REFUSED,
     "vmur punch": engine.Left(in_the_connectors_reader),
-    "smcli Image_Lock_DM": engine.Left(of_the_guest, "is locked"),
+    "smcli Image_Lock_DM": engine.Left(of_the_guest, "is locked", most=None),
 }
 _COMMANDS = [
     engine.Effect(

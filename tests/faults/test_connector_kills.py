@@ -29,7 +29,7 @@ HOLD = (("kind", "hold"),)
 # of an image (the next snapshot of the server removes it), and a file in its own
 # reader that it had punched and not handed on.
 _LEFT = {
-    "creatediskimage": engine.Left(lambda item, _names: True),
+    "creatediskimage": engine.Left(operations.half_captured),
     "vmcp change": engine.Left(operations.in_the_connectors_reader),
 }
 KILLED = {

@@ -24,6 +24,7 @@ from tests.faults import (
     engine,
     operations,
     powervm_operations,
+    test_connector_kills,
     zvm_operations,
 )
 
@@ -111,7 +112,7 @@ def test_the_engine_sees_an_error_without_a_name(novalink):
 def test_only_what_the_connector_leaves_is_excused():
     """An exemption for one thing hides nothing else."""
     spool = {"path": "spool/0011", "was": None,
-             "is": {"queue": "ZCC", "origin": "ZCC", "name": "cfgdrive"}}  # fmt: skip
+             "is": {"queue": "ZCC", "origin": "ZCC", "name": "cfgdrive", "type": "iso"}}  # fmt: skip
     guest = {"path": "users/OSV1", "was": None, "is": {"entry": ["USER OSV1"]}}
     other = {"path": "users/OSV2", "was": None, "is": {"entry": ["USER OSV2"]}}
     reader = operations.BENEATH["vmur punch"]
@@ -125,3 +126,59 @@ def test_only_what_the_connector_leaves_is_excused():
     assert not locked.excuses(refused, [guest, other], {"OSV1"})
     assert not locked.excuses(RuntimeError("no answer"), [guest], {"OSV1"})
     assert not locked.excuses(refused, [guest], set())
+
+
+CAPTURE = "staging/rhel9.4/ibmvirt-capture-the-uuid/0100"
+INCOMPLETE = {"path": "incomplete images/VM1", "was": ["a"], "is": ["a", CAPTURE]}
+SPOOL = {
+    "path": "spool/0011",
+    "was": None,
+    "is": {"queue": "ZCC", "origin": "ZCC", "name": "atvol", "type": "sh"},
+}
+LISTED = {"path": "name_lists/NL1", "was": ["OSV2"], "is": ["OSV1", "OSV2"]}
+
+
+@pytest.mark.parametrize(
+    ("key", "item", "others"),
+    [
+        (
+            "creatediskimage",
+            INCOMPLETE,
+            [
+                {**INCOMPLETE, "was": ["b"], "is": [CAPTURE]},
+                {**INCOMPLETE, "is": ["a", CAPTURE, f"{CAPTURE}.part"]},
+                {**INCOMPLETE, "is": ["a", CAPTURE.replace("the-", "other-")]},
+                {**INCOMPLETE, "is": ["a", "staging/rhel9.4/an-import/0100"]},
+                {**INCOMPLETE, "path": "users/OSV1"},
+            ],
+        ),
+        (
+            "vmcp change",
+            SPOOL,
+            [
+                {**SPOOL, "is": {**SPOOL["is"], "queue": "OSV1"}},
+                {**SPOOL, "is": {**SPOOL["is"], "name": "secret"}},
+                {**SPOOL, "was": SPOOL["is"], "is": None},
+                {**SPOOL, "was": {**SPOOL["is"], "queue": "OSV1"}},
+            ],
+        ),
+        (
+            "smcli Name_List_Remove",
+            LISTED,
+            [
+                {**LISTED, "is": ["OSV1", "OSV2", "OSV3"]},
+                {**LISTED, "is": ["OSV1"]},
+                {**LISTED, "path": "users/OSV1"},
+            ],
+        ),
+    ],
+)
+def test_what_a_killed_connector_may_leave_is_exactly_that(key, item, others):
+    names = {"OSV1", "the-uuid"}
+    for effect in test_connector_kills.KILLED.values():
+        may_stay = effect.beneath[key]
+        assert may_stay.excuses(None, [item], names)
+        assert not may_stay.excuses(None, [item, item], names)
+        assert not may_stay.excuses(RuntimeError("no"), [item], names)
+        for other in others:
+            assert not may_stay.excuses(None, [other], names), other
