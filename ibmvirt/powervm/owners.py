@@ -18,7 +18,6 @@ import typing
 
 from ibmvirt.powervm.rest import topology
 
-# The platform's number for "any partition".
 # The platform's number for any partition, and for any slot of one.
 ANY = 65535
 
