@@ -24,10 +24,13 @@ import hashlib
 import os
 import pathlib
 import tempfile
+import threading
 import time
 import typing
 
 _GRACE = 60.0
+# Real seconds between looks for contents that nobody names any more.
+_COLLECT = 30.0
 
 
 class Blobs:
@@ -35,10 +38,12 @@ class Blobs:
 
     def __init__(self, directory: pathlib.Path) -> None:
         self._directory = directory
+        # A blob that is written again must not be deleted as the old one.
+        self._lock = threading.Lock()
         directory.mkdir(parents=True, exist_ok=True)
 
     def writer(self) -> Writer:
-        return Writer(self._directory)
+        return Writer(self._directory, self._lock)
 
     def put(self, content: bytes) -> str:
         with self.writer() as writer:
@@ -62,8 +67,8 @@ class Blobs:
         for path in self._directory.iterdir():
             if path.name in used or path.name.startswith("."):
                 continue
-            # Another thread may have deleted it, or be about to write it again.
-            with contextlib.suppress(FileNotFoundError):
+            # Another thread may have deleted it.
+            with self._lock, contextlib.suppress(FileNotFoundError):
                 if now - path.stat().st_mtime >= grace:
                     path.unlink()
 
@@ -74,10 +79,43 @@ class Blobs:
         return self.path(name).stat().st_size
 
 
+class Collector:
+    """Deletes, now and then, the contents that nobody names any more.
+
+    :param used: names those that somebody does.
+    """
+
+    def __init__(
+        self, contents: Blobs, used: collections.abc.Callable[[], set[str]]
+    ) -> None:
+        self._blobs = contents
+        self._used = used
+        self._ended = threading.Event()
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def stop(self) -> None:
+        self._ended.set()
+
+    def collect(self, grace: float = _GRACE) -> None:
+        """Once, now; ``grace`` as in :meth:`Blobs.collect`."""
+        self._blobs.collect(self._used(), grace)
+
+    def _run(self) -> None:
+        while not self._ended.wait(_COLLECT):
+            # The simulator may be ending, and its directory with it.
+            with contextlib.suppress(OSError):
+                self.collect()
+
+
 class Writer:
     """A blob being written; nothing is left if it is not committed."""
 
-    def __init__(self, directory: pathlib.Path) -> None:
+    def __init__(
+        self, directory: pathlib.Path, lock: typing.ContextManager[typing.Any]
+    ) -> None:
+        self._lock = lock
         descriptor, name = tempfile.mkstemp(prefix=".", dir=directory)
         self._file = os.fdopen(descriptor, "wb")
         self._path = pathlib.Path(name)
@@ -96,7 +134,8 @@ class Writer:
     def commit(self) -> str:
         self._file.close()
         name = self.sha256
-        os.replace(self._path, self._path.with_name(name))
+        with self._lock:
+            os.replace(self._path, self._path.with_name(name))
         return name
 
     def __enter__(self) -> Writer:

@@ -38,6 +38,7 @@ KINDS = (KEPT, CACHE, COUNTER, LOG)
 Describe = collections.abc.Callable[[typing.Any], typing.Any]
 IsCache = collections.abc.Callable[[typing.Any], bool]
 Change = dict[str, typing.Any]
+Around = collections.abc.Callable[[], contextlib.AbstractContextManager[None]]
 Action = collections.abc.Callable[[dict[str, typing.Any]], None]
 
 
@@ -113,6 +114,7 @@ class World:
         self._actions: dict[str, Action] = {}
         self._checks: list[collections.abc.Callable[[], list[str]]] = []
         self._after_reset: list[collections.abc.Callable[[], None]] = []
+        self._around_reset: list[Around] = []
         self._probes: dict[str, Probe] = {}
         self._probed: dict[str, dict[str, typing.Any]] = {}
 
@@ -140,6 +142,11 @@ class World:
     def on_reset(self, action: collections.abc.Callable[[], None]) -> None:
         """Run under the lock after a reset: rebuild what is derived."""
         self._after_reset.append(action)
+
+    def around_reset(self, around: Around) -> None:
+        """Enter ``around()`` for a reset, without the lock: to let end what is
+        under way, and to let nothing begin meanwhile."""
+        self._around_reset.append(around)
 
     def check(self, action: collections.abc.Callable[[], list[str]]) -> None:
         """Add to :meth:`verify` a check that returns complaints."""
@@ -250,8 +257,11 @@ class World:
 
     def reset(self, name: str = "mark") -> None:
         """:raises KeyError: no such mark."""
-        with self.lock:
-            marked = self.marked(name)
+        marked = self.marked(name)
+        with contextlib.ExitStack() as stack:
+            for around in self._around_reset:
+                stack.enter_context(around())
+            stack.enter_context(self.lock)
             self.epoch += 1
             with self.transaction():
                 for collection_name, values in marked.items():

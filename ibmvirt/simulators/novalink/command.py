@@ -21,7 +21,6 @@ import pathlib
 import re
 import secrets
 import ssl
-import threading
 import typing
 
 from ibmvirt.simulators.core import admin, blobs, calls, http, process, tls
@@ -73,8 +72,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--strict", action="store_true", help="refuse what careless clients send")
 
 
-# Real seconds between looks for contents that nobody names any more.
-_COLLECT = 30.0
 _BLOB = re.compile("[0-9a-f]{64}")
 
 
@@ -108,10 +105,10 @@ class Machine:
             ),
         )
         self.state = state
-        self._ended = threading.Event()
         self.instruments = calls.Instruments(arguments.rate, arguments.latency)
         self.instruments.latency.table = list(LATENCY)
         self.blobs = blobs.Blobs(state.path / "blobs")
+        self.collector = blobs.Collector(self.blobs, self._named)
         self.fabric = store.Fabric(
             self.instruments, self.blobs, strict=arguments.strict
         )
@@ -200,14 +197,14 @@ class Machine:
             endpoint.jobs.clear()
             endpoint.files.clear()
 
-    def collect(self) -> None:
-        """Delete contents that no object, mark or open file names."""
+    def _named(self) -> set[str]:
+        """Contents that an object, a mark or an open file names."""
         used = set().union(*(endpoint.files.blobs() for endpoint in self.endpoints))
         for value in self.fabric.world.values():
             blob = getattr(value, "blob", "")
             if blob:
                 used.update(_BLOB.findall(blob))
-        self.blobs.collect(used)
+        return used
 
     def _after_reset(self) -> None:
         for endpoint in self.endpoints:
@@ -233,22 +230,18 @@ class Machine:
                 found.append(f"{name}: {count} sessions were not logged off")
         return found
 
-    def _collect_now_and_then(self) -> None:
-        while not self._ended.wait(_COLLECT):
-            self.collect()
-
     def start(self) -> None:
         # The generated world stays: the collector need not look at it again,
         # which takes milliseconds with many partitions.
         gc.collect()
         gc.freeze()
-        threading.Thread(target=self._collect_now_and_then, daemon=True).start()
+        self.collector.start()
         for serving in self.servers:
             serving.start()
         self.admin.start()
 
     def stop(self) -> None:
-        self._ended.set()
+        self.collector.stop()
         self.instruments.rules.delete()
         for endpoint in self.endpoints:
             endpoint.queue.close()

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import contextlib
 import itertools
 import json
@@ -32,6 +33,16 @@ from ibmvirt.simulators.zvm.commands import base
 LOG = logging.getLogger(__name__)
 # The Connector's own userid on every member.
 CONNECTOR = "ZCCUSER"
+# Real seconds that a reset waits for the calls that are under way.
+_QUIET = 20.0
+
+
+class _Begun(typing.NamedTuple):
+    """A REST call that is under way: its Connector, and the world it is of."""
+
+    call: calls.Call
+    member: str
+    epoch: int
 
 
 class Daemon:
@@ -40,9 +51,12 @@ class Daemon:
     def __init__(self, zvm: model.Zvm, path: pathlib.Path) -> None:
         self.zvm = zvm
         self.path = str(path)
-        self._lock = threading.Lock()
-        self._open: dict[int, tuple[calls.Call, str]] = {}
+        self._lock = threading.Condition()
+        # Resets that wait for the Connectors to end what they are at.
+        self._resets = 0
+        self._open: dict[int, _Begun] = {}
         self._numbers = itertools.count(1)
+        zvm.world.around_reset(self._quiet)
         daemon = self
 
         class Handler(socketserver.BaseRequestHandler):
@@ -67,9 +81,11 @@ class Daemon:
         self._thread.start()
 
     def stop(self) -> None:
-        self._server.shutdown()
+        if self._thread.ident is not None:
+            # Without a thread that serves, shutdown() would wait for ever.
+            self._server.shutdown()
+            self._thread.join()
         self._server.server_close()
-        self._thread.join()
 
     def answer(self, connection: socket.socket) -> None:
         """One frame: a command, or a question of the launcher."""
@@ -88,17 +104,35 @@ class Daemon:
             answer = self._question(json.loads(frame[1:]), connection)
             connection.sendall(json.dumps(answer).encode())
 
+    @contextlib.contextmanager
+    def _quiet(self) -> collections.abc.Iterator[None]:
+        """No Connector is at a call: their commands fail, so that the calls end
+        soon, and new calls wait."""
+        with self._lock:
+            self._resets += 1
+            self._lock.wait_for(lambda: not self._open, _QUIET)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._resets -= 1
+                self._lock.notify_all()
+
     def forget(self, member: str) -> None:
         """A member's Connector is gone: its calls will never end."""
         with self._lock:
-            gone = [n for n, (_call, where) in self._open.items() if where == member]
-            ended = [self._open.pop(number)[0] for number in gone]
+            gone = [n for n, begun in self._open.items() if begun.member == member]
+            ended = [self._open.pop(number).call for number in gone]
+            self._lock.notify_all()
         for call in ended:
             call.answered(0, 0, "drop")
 
     # -- commands -------------------------------------------------------------
 
     def _command(self, command: wire.Command) -> base.Result:
+        """:raises Broken: a rule wants it, or the world was reset."""
+        if self._is_of_another_world(command.member):
+            raise calls.Broken("drop")
         argv = command.words
         words = argv[1:] if argv[0] == "sudo" else argv
         name = words[0].rsplit("/", 1)[-1] if words else ""
@@ -147,13 +181,21 @@ class Daemon:
             text = f"the simulator failed: {type(error).__name__}: {error}\n"
             return base.Result(125, text, text)
 
+    def _is_of_another_world(self, member: str) -> bool:
+        """Whether all that a Connector is at began before the last reset."""
+        with self._lock:
+            if self._resets and self._open:
+                return True
+            epochs = {b.epoch for b in self._open.values() if b.member == member}
+        return bool(epochs) and self.zvm.world.epoch not in epochs
+
     def _memento(self, member: str, user: str | None) -> str | None:
         """The memento of the REST call that a command belongs to."""
         with self._lock:
             mine = [
-                call.record
-                for call, where in self._open.values()
-                if where == member and call.record["memento"]
+                begun.call.record
+                for begun in self._open.values()
+                if begun.member == member and begun.call.record["memento"]
             ]
         same = [r for r in mine if user and r["target"] == user]
         found = same or mine
@@ -169,7 +211,8 @@ class Daemon:
         if kind == "sleep":
             # A Connector that was killed meanwhile needs no answer.
             self.zvm.instruments.clock.sleep(
-                float(question["seconds"]), lambda: _hung_up(connection)
+                float(question["seconds"]),
+                lambda: bool(self._resets) or _hung_up(connection),
             )
             return {}
         if kind == "begin":
@@ -177,6 +220,8 @@ class Daemon:
         return self._end(question)
 
     def _begin(self, question: dict[str, typing.Any]) -> dict[str, typing.Any]:
+        with self._lock:
+            self._lock.wait_for(lambda: not self._resets)
         call = self.zvm.instruments.call(
             layer="rest",
             system=question["member"],
@@ -191,7 +236,8 @@ class Daemon:
         )
         number = next(self._numbers)
         with self._lock:
-            self._open[number] = (call, question["member"])
+            epoch = self.zvm.world.epoch
+            self._open[number] = _Begun(call, question["member"], epoch)
         try:
             call.before()
         except calls.Refused as refused:
@@ -211,7 +257,9 @@ class Daemon:
     def _close(self, number: int) -> calls.Call | None:
         """A call that is under way; None once its Connector was killed."""
         with self._lock:
-            return self._open.pop(number, (None, ""))[0]
+            begun = self._open.pop(number, None)
+            self._lock.notify_all()
+        return None if begun is None else begun.call
 
     def _end(self, question: dict[str, typing.Any]) -> dict[str, typing.Any]:
         call = self._close(question["number"])

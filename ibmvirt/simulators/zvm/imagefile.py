@@ -172,14 +172,34 @@ def _whole(
         raise
 
 
+class _File(typing.NamedTuple):
+    """A file as it is at a moment."""
+
+    path: str
+    inode: int
+    modified: int
+    size: int
+
+    @classmethod
+    def of(cls, path: pathlib.Path) -> _File:
+        found = path.stat()
+        return cls(str(path), found.st_ino, found.st_mtime_ns, found.st_size)
+
+    def is_there(self) -> bool:
+        try:
+            return self == _File.of(pathlib.Path(self.path))
+        except OSError:
+            return False
+
+
 class Unpacker:
     """Makes blobs of images, once for each file while it is unchanged."""
 
     def __init__(self, contents: blobs.Blobs) -> None:
         self._blobs = contents
         self._lock = threading.Lock()
-        self._busy: dict[object, threading.Lock] = {}
-        self._known: dict[object, tuple[Head, str]] = {}
+        self._busy: dict[_File, threading.Lock] = {}
+        self._known: dict[_File, tuple[Head, str]] = {}
 
     def unpack(self, path: pathlib.Path) -> tuple[Head, str]:
         """An image's head and the blob with its bytes.
@@ -187,14 +207,22 @@ class Unpacker:
         :raises NoImage: another format.
         :raises OSError: the file cannot be read.
         """
-        found = path.stat()
-        key = (str(path), found.st_ino, found.st_mtime_ns, found.st_size)
+        key = _File.of(path)
         with self._lock:
             busy = self._busy.setdefault(key, threading.Lock())
         with busy:
-            if key not in self._known:
-                self._known[key] = self._unpack(path)
-            return self._known[key]
+            known = self._known.get(key)
+            if known is None:
+                known = self._known[key] = self._unpack(path)
+            return known
+
+    def used(self) -> set[str]:
+        """The blobs of the files that are there as they were."""
+        with self._lock:
+            for key in [one for one in list(self._known) if not one.is_there()]:
+                del self._known[key]
+                self._busy.pop(key, None)
+            return {blob for _head, blob in list(self._known.values())}
 
     def _unpack(self, path: pathlib.Path) -> tuple[Head, str]:
         with path.open("rb") as source, self._blobs.writer() as writer:

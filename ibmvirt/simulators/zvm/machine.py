@@ -101,6 +101,7 @@ class Machine:
         self.zvm = model.Zvm(
             self.instruments, blobs.Blobs(state.path / "blobs"), names, host
         )
+        self.collector = blobs.Collector(self.zvm.blobs, self._named)
         with self.zvm.world.transaction():
             generator.populate(self.zvm, pools)
             self.guests = generator.guests(self.zvm, options.guests)
@@ -131,6 +132,16 @@ class Machine:
         host_name, _, port = options.listen.rpartition(":")
         self._listen = (host_name or "127.0.0.1", int(port))
         self.admin = http.Server(("127.0.0.1", 0), self._control().answer)
+
+    def _named(self) -> set[str]:
+        """Contents that the world, a mark or an image file names."""
+        used = self.zvm.unpacker.used()
+        for value in self.zvm.world.values():
+            if isinstance(value, dict):
+                used.add(str(value.get("config_drive")))
+            else:
+                used.add(getattr(value, "blob", ""))
+        return used
 
     def _socket(self) -> pathlib.Path:
         """The daemon's socket: in the state directory, unless that is deep."""
@@ -189,6 +200,7 @@ class Machine:
                     names = tuple(sorted(guest.name for guest in known))
                     self.zvm.lists[one.namelist] = names
         self.zvm.world.mark()
+        self.collector.start()
         self.admin.start()
 
     def _member(self, name: str) -> member.Member:
@@ -265,6 +277,7 @@ class Machine:
 
     def stop(self) -> None:
         """End everything; also after a start that failed in the middle."""
+        self.collector.stop()
         self.instruments.rules.delete()
         with self._restarting:
             self._stopped = True

@@ -47,15 +47,33 @@ def test_the_connector_ends_at_a_held_command_and_serves_again(zvm, client, serv
     )
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         call = pool.submit(client.real.send_request, "guest_start", server)
-        assert zvm.wait_parked(rule)
+        assert zvm.wait_parked(rule, timeout=60)
         zvm.restart_connector()
-        assert call.result(timeout=30)["overallRC"] != 0
+        assert call.result(timeout=60)["overallRC"] != 0
     zvm.delete_rule(rule)
     zvm.wait_journal(layer="command", key="smcli Image_Activate", done=True, count=1)
     # The command had been given: z/VM carries it out without its Connector.
     assert zvm.guest(server)["state"] == "on"
     client.ok("guest_start", server)
     assert client.ok("guest_get_power_state", server) == "on"
+
+
+def test_a_call_of_the_connector_does_not_go_on_in_a_world_that_was_reset(
+    zvm, client, server
+):
+    """A deletion ignores that a command failed, and goes on with the next."""
+    zvm.mark("coupled")
+    rule = zvm.rule(
+        match={"layer": "command", "api": "Name_List_Remove"}, effect={"kind": "hold"}
+    )
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        call = pool.submit(client.real.send_request, "guest_delete", server)
+        assert zvm.wait_parked(rule, timeout=60)
+        zvm.reset("coupled")
+        call.result(timeout=60)
+    # Its database is as it was, too.
+    assert zvm.compare("coupled") == []
+    assert zvm.journal(layer="command") == []
 
 
 def test_a_rule_lets_the_connector_crash_at_a_command(zvm, client, server):
@@ -107,7 +125,7 @@ def test_a_request_that_is_no_http_harms_nobody(zvm, client):
         b"",
     ):
         host, _, port = zvm.connector_url.removeprefix("http://").rpartition(":")
-        with socket.create_connection((host, int(port)), timeout=20) as connection:
+        with socket.create_connection((host, int(port)), timeout=60) as connection:
             connection.sendall(request)
             connection.shutdown(socket.SHUT_WR)
             while connection.recv(4096):

@@ -19,7 +19,8 @@ import gzip
 
 import pytest
 
-from ibmvirt.simulators.zvm import imagefile
+from ibmvirt.simulators.core import process
+from ibmvirt.simulators.zvm import imagefile, machine, model
 
 RAW = bytes(range(256)) * 5000
 
@@ -115,3 +116,35 @@ def test_an_image_is_unpacked_once_until_it_changes(system):
     path.write_bytes(imagefile.write(RAW[::-1]))
     assert unpack(0) == 0
     assert system.zvm.disk("T1", "0100").blob not in blobs
+
+
+def test_contents_stay_as_long_as_anybody_names_them(tmp_path):
+    """A disk, a mark, a spool file, a LUN, a config drive, an image file."""
+    directory = process.StateDirectory(str(tmp_path / "state"))
+    made = machine.Machine(machine.Options(), directory)
+    zvm = made.zvm
+    names = {name: zvm.blobs.put(name.encode()) for name in ["disk", "mark", "spool"]}
+    disk = model.Minidisk("T1", "0100", "3390", 1, 1, "POOL1", blob=names["mark"])
+    zvm.disks["T1/0100"] = disk
+    zvm.world.mark()
+    zvm.disks["T1/0100"] = disk.changed(blob=names["disk"])
+    zvm.spool["1"] = model.SpoolFile(
+        "0001", "T1", "T1", "X", "cfgdrive", "iso", names["spool"]
+    )
+    zvm.guests["T1"] = {"config_drive": zvm.blobs.put(b"drive")}
+    image = tmp_path / "image"
+    image.write_bytes(imagefile.write(b"image" * 100))
+    _head, unpacked = zvm.unpacker.unpack(image)
+    zvm.blobs.put(b"nobody's")
+
+    def there():
+        return {path.name for path in (directory.path / "blobs").iterdir()}
+
+    kept = {*names.values(), zvm.guests["T1"]["config_drive"], unpacked}
+    made.collector.collect(grace=0)
+    assert there() == kept
+    image.unlink()
+    made.collector.collect(grace=0)
+    assert there() == kept - {unpacked}
+    made.stop()
+    directory.close()
