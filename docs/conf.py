@@ -31,10 +31,8 @@ copyright = "2026, ibmvirt developers"
 version = release = ibmvirt.__version__
 extensions = [
     "openstackdocstheme",
-    "reno.sphinxext",
     "sphinx_feature_classification.support_matrix",
     "sphinx.ext.autodoc",
-    "oslo_config.sphinxext",
 ]
 html_theme = "openstackdocs"
 openstackdocs_auto_name = False
