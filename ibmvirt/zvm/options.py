@@ -39,7 +39,8 @@ OPTIONS = [
         default=1800.0,
         min=10.0,
         help="Seconds to wait for the Connector's answer; a deployment of a "
-        "large image takes minutes.",
+        "large image takes minutes. The answer to a question, such as a power "
+        "state, is waited for 300 seconds at most.",
     ),
     cfg.StrOpt(
         "transport",

@@ -14,12 +14,9 @@
 
 from __future__ import annotations
 
-import logging
 import typing
 
 from ibmvirt.zvm.client import errors, transport
-
-LOG = logging.getLogger(__name__)
 
 _PROBE_TIMEOUT = 30.0
 
@@ -46,7 +43,8 @@ class Connector:
             answer = self._wire.call(api, *args, **kwargs)
         except (errors.ConnectorUnreachable, errors.ConnectorAnswerLost) as error:
             # The transport knows the call, not what it was for.
-            raise type(error)(what, f"{error.attempted}: {error.reason}") from error
+            reason = f"{error.attempted}: {error.reason}"
+            raise type(error)(what, reason, remedy=error.remedy) from error
         if answer["overallRC"] != 0:
             raise errors.error_for(what, answer)
         return answer.get("output")
@@ -67,8 +65,10 @@ class Connector:
         try:
             answer = self._wire.call("guest_list", timeout_read=_PROBE_TIMEOUT)
         except (errors.ConnectorUnreachable, errors.ConnectorAnswerLost) as error:
-            LOG.debug("%s", error)
-            raise errors.ConnectorUnreachable(what, "it does not answer") from error
+            reason = f"it does not answer: {error.reason}"
+            raise errors.ConnectorUnreachable(
+                what, reason, remedy=error.remedy
+            ) from error
         if answer["overallRC"] != 0:
             raise errors.error_for(what, answer)
 

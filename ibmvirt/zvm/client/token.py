@@ -29,6 +29,10 @@ from ibmvirt.zvm.client import errors
 # A token is renewed this many seconds before it ends, so that none expires
 # on its way.
 _MARGIN = 60.0
+# Every thread waits while one fetches a token.
+_TIMEOUT = 60.0
+# What a proxy before a Connector that is not there answers.
+_AWAY = (502, 503, 504)
 
 
 class Exchanger(typing.Protocol):
@@ -62,17 +66,20 @@ class TokenKeeper:
         self._expires = 0.0
 
     def get(self) -> str:
-        """:raises ConnectorUnauthorized: the Connector gives no token."""
+        """:raises ConnectorUnauthorized: the Connector gives no token.
+        :raises ConnectorUnreachable: it does not answer.
+        """
         with self._lock:
             if self._token is None or time.time() >= self._expires:
                 self._token = self._fetch()
                 self._expires = _expiry(self._token) - _MARGIN
             return self._token
 
-    def drop(self) -> None:
-        """Forget the token: the Connector refused it."""
+    def drop(self, refused: str) -> None:
+        """Forget a token that was refused, unless another thread has a new one."""
         with self._lock:
-            self._token = None
+            if self._token == refused:
+                self._token = None
 
     def _fetch(self) -> str:
         attempted = f"get a token of the z/VM Cloud Connector at {self._exchanger.url}"
@@ -83,13 +90,22 @@ class TokenKeeper:
                 attempted,
                 f"[zvm]token_path {self._path} cannot be read: {error.strerror}",
             ) from error
-        response = self._exchanger.exchange(
-            "token_create",
-            "POST",
-            f"{self._exchanger.url}/token",
-            None,
-            {"Content-Type": "application/json", "X-Admin-Token": admin},
-        )
+        try:
+            response = self._exchanger.exchange(
+                "token_create",
+                "POST",
+                f"{self._exchanger.url}/token",
+                None,
+                {"Content-Type": "application/json", "X-Admin-Token": admin},
+                _TIMEOUT,
+            )
+        except errors.ConnectorAnswerLost as error:
+            # A token more does no harm, and what needs it has not been sent.
+            raise errors.ConnectorUnreachable(attempted, error.reason) from error
+        if response.status_code in _AWAY:
+            raise errors.ConnectorUnreachable(
+                attempted, f"it answered {response.status_code}"
+            )
         token = response.headers.get("X-Auth-Token")
         if not token:
             # Defect: with PyJWT 2 the Connector 1.6.3 answers 500 here.

@@ -52,6 +52,11 @@ _BUSY = 503
 # (zvmsdk/returncode.py: 'socket').
 _SOCKET_NOT_CONNECTED = frozenset({1, 2})
 
+# Seconds to wait for the answer to a question. Those about Fibre Channel wait
+# for an attach, which holds the Connector's lock while the guest's script runs.
+_QUESTION = 300.0
+_LOCKED = ("volume", "fcp")
+
 
 class Transport(restclient.RESTClient):
     """Sends one call and returns the Connector's answer as a new dict.
@@ -60,7 +65,7 @@ class Transport(restclient.RESTClient):
     :param ca_file: PEM file to verify the server with; None = the system's.
     :param token_path: file with the Connector's admin token; None = no token.
     :param connect_timeout: seconds to wait for a connection.
-    :param read_timeout: seconds to wait for an answer to a short call.
+    :param read_timeout: seconds to wait for an answer; to a question at most 300.
     :param pool_size: connections kept open.
 
     Safe for many threads at once.
@@ -126,9 +131,9 @@ class Transport(restclient.RESTClient):
         :raises ConnectorAnswerLost: it may have been done.
         :raises RequestTooLong: the Connector would cut the request off.
         """
-        read_timeout = kwargs.pop("timeout_read", self._timeout[1])
-        self._check_arguments(api, *args, **kwargs)
         verb = restclient.DATABASE[api]["method"]
+        read_timeout = kwargs.pop("timeout_read", self._patience(api, verb))
+        self._check_arguments(api, *args, **kwargs)
         target, body, headers = self._get_url_body_headers(api, *args, **kwargs)
         data = None if body is None else json.dumps(body)
         self._check_length(api, target, data)
@@ -157,37 +162,30 @@ class Transport(restclient.RESTClient):
         headers: dict[str, str],
         read_timeout: float,
     ) -> dict[str, typing.Any]:
-        response = self._exchange(api, verb, target, data, headers, read_timeout)
-        if response.status_code == 401 and self._token is not None:
+        def exchange(token: str | None) -> requests.Response:
+            sent = dict(headers)
+            memento = context.current_memento()
+            if memento:
+                sent["X-Audit-Memento"] = memento
+            if token is not None:
+                # Defect: ZVMConnector 1.6.3 takes a token_path and never sends
+                # a token, because it leaves the client's `auth` unset; where
+                # that is set by hand, it fetches a new token for each call.
+                sent["X-Auth-Token"] = token
+            return self.exchange(api, verb, target, data, sent, read_timeout)
+
+        used = self._token.get() if self._token is not None else None
+        response = exchange(used)
+        if response.status_code == 401 and self._token is not None and used:
             # It expired, or the Connector was restarted with another key.
-            self._token.drop()
-            response = self._exchange(api, verb, target, data, headers, read_timeout)
+            self._token.drop(used)
+            response = exchange(self._token.get())
         if response.status_code == 401:
             raise errors.ConnectorUnauthorized(
                 f"call {api} of the z/VM Cloud Connector at {self.url}",
                 "check [zvm]token_path against the Connector's [wsgi]token_path",
             )
         return self._decode(api, verb, response)
-
-    def _exchange(
-        self,
-        api: str,
-        verb: str,
-        target: str,
-        data: str | None,
-        headers: dict[str, str],
-        read_timeout: float,
-    ) -> requests.Response:
-        sent = dict(headers)
-        memento = context.current_memento()
-        if memento:
-            sent["X-Audit-Memento"] = memento
-        if self._token is not None:
-            # Defect: ZVMConnector 1.6.3 takes a token_path and never sends a
-            # token, because it leaves the client's `auth` unset; where that
-            # is set by hand, it fetches a new token for each call.
-            sent["X-Auth-Token"] = self._token.get()
-        return self.exchange(api, verb, target, data, sent, read_timeout)
 
     def exchange(
         self,
@@ -215,10 +213,14 @@ class Transport(restclient.RESTClient):
                 allow_redirects=False,
             )
         except requests.exceptions.SSLError as error:
+            if not _is_handshake(error):
+                raise errors.ConnectorAnswerLost(attempted, str(error)) from error
             raise errors.ConnectorUnreachable(
                 attempted,
-                f"its certificate was not accepted ({error}): set [zvm]ca_file "
-                "to the certificate of its authority",
+                f"no TLS connection could be made ({error})",
+                remedy="set [zvm]ca_file to the certificate of the Connector's "
+                "authority, and [zvm]cloud_connector_url to the name in its "
+                "certificate; http:// where it has none",
             ) from error
         except (
             requests.exceptions.ConnectTimeout,
@@ -265,6 +267,12 @@ class Transport(restclient.RESTClient):
 
     # -- small parts ----------------------------------------------------
 
+    def _patience(self, api: str, verb: str) -> float:
+        """Seconds to wait for an answer."""
+        if verb == "GET" and not any(word in api for word in _LOCKED):
+            return min(_QUESTION, self._timeout[1])
+        return self._timeout[1]
+
     def _check_length(self, api: str, target: str, data: str | None) -> None:
         length = len(target) + len(data or "") + _ENVELOPE_BYTES
         if length > MAX_REQUEST_BYTES:
@@ -294,6 +302,18 @@ def _never_sent(error: requests.exceptions.ConnectionError) -> bool:
         "ConnectTimeoutError",
         "NameResolutionError",
     }
+
+
+def _is_handshake(error: requests.exceptions.SSLError) -> bool:
+    """Whether TLS failed before a request could be sent.
+
+    A connection that breaks later may be told as an error of TLS, too.
+    """
+    shown = str(error)
+    return any(
+        sign in shown
+        for sign in ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "HANDSHAKE")
+    )
 
 
 def _detail(answer: typing.Any) -> str | None:
