@@ -63,7 +63,8 @@ OPTIONS = [
         "request_timeout",
         default=1200.0,
         min=10.0,
-        help="Seconds to wait for the answer to a request.",
+        help="Seconds to wait for the answer to a request. A write of a volume "
+        "group, in which the VIOS copies an image, has an hour at least.",
     ),
     cfg.FloatOpt(
         "job_timeout",

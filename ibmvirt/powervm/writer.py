@@ -46,6 +46,8 @@ Result = collections.abc.Callable[[typing.Any], typing.Any]
 
 # Others write as well: give way a little longer with each try.
 _TRIES = 12
+# Answers that are waited for in vain, each as long as a request may take.
+_SILENT_TRIES = 2
 _PATIENT_TRIES = 3
 _MEMENTOS = 4
 
@@ -74,7 +76,8 @@ class Writer:
 
     :param name: for errors: "vios1".
     :param get: reads the wrapper.
-    :param keep: use the answer of the last POST for the next change.
+    :param keep: use the answer of the last POST for the next change. Without,
+        a POST may take an hour: the VIOS copies disks in it.
     """
 
     def __init__(
@@ -168,7 +171,10 @@ class Writer:
         with context.operation(work), context.reverting():
             try:
                 wrapper = self._post(batch)
-            except exceptions.HypervisorError:
+            except exceptions.HypervisorUnavailable:
+                # It would not answer each of them either.
+                raise
+            except Exception:
                 if len(batch) == 1:
                     raise
                 # One bad change must fail alone.
@@ -190,31 +196,45 @@ class Writer:
     def _post(self, batch: list[_Item]) -> typing.Any:
         what = "; ".join(item.what for item in batch[:_MEMENTOS])
         where = f"{what} on {self._name}"
-        last: Exception | None = None
-        for number in range(_TRIES):
-            if number >= _PATIENT_TRIES:
+        silent = 0
+        for number in range(1, _TRIES + 1):
+            if number > _PATIENT_TRIES:
                 clock.sleep(random.uniform(0, 0.1 * number))
             with errors.attempting(where):
-                wrapper = self._wrapper or self._get()
-                self._wrapper = None
-                changed = [item.change(wrapper) for item in batch]
-                if not any(changed):
-                    self._wrapper = wrapper if self._keep else None
-                    return wrapper
                 try:
-                    answer = wrapper.update()
-                    self._wrapper = answer if self._keep else None
-                    return answer
+                    return self._once(batch)
                 except pypowervm.HttpError as error:
                     if not _worth_another(error):
                         raise
                     last = error
-                except (pypowervm.ConnectionError, pypowervm.TimeoutError) as error:
+                except pypowervm.ConnectionError as error:
                     # The answer is lost: the changes see whether they are made.
+                    if number == _TRIES:
+                        raise
+                    last = error
+                except pypowervm.TimeoutError as error:
+                    silent += 1
+                    if silent == _SILENT_TRIES:
+                        raise
                     last = error
         raise exceptions.HypervisorError(
-            where, f"{_TRIES} tries failed, the last with: {last}"
+            where,
+            f"{_TRIES} tries failed, the last with: {errors.message(last)}",
+            "look for others that write it at the same time, and for what keeps "
+            "the VIOS busy",
         )
+
+    def _once(self, batch: list[_Item]) -> typing.Any:
+        """Make the changes in what is kept, or read, and write it."""
+        wrapper = self._wrapper or self._get()
+        self._wrapper = None
+        changed = [item.change(wrapper) for item in batch]
+        if any(changed):
+            # The library waits for an hour at least, if it is not told.
+            limit = wrapper.adapter.session.timeout if self._keep else -1
+            wrapper = wrapper.update(timeout=limit)
+        self._wrapper = wrapper if self._keep else None
+        return wrapper
 
 
 def _worth_another(error: pypowervm.HttpError) -> bool:

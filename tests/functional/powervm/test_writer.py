@@ -17,10 +17,12 @@ from __future__ import annotations
 
 import concurrent.futures
 import threading
+import time
 
 import pytest
 
-from ibmvirt.common import plan
+from ibmvirt.common import exceptions, plan
+from ibmvirt.powervm import mappings
 from tests.support import powervm
 
 
@@ -61,3 +63,60 @@ def test_ten_changes_at_once_are_a_few_writes_without_a_412(driven):
     for guest in guests:
         storage = driven.simulator.guest(guest.name)["storage"]
         assert [s["kind"] for s in storage].count("LogicalUnit") == 4
+
+
+def test_a_change_that_breaks_does_not_break_others_of_its_write(driven):
+    """Whatever it raises: they are made in one write, while another goes on."""
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    vios = driven.backend.guests._topology.active_vioses()[0]
+    writer = driven.backend.storage._writers.of(vios.uuid, vios.name, mappings.GROUP)
+    writer.forget()
+    held = driven.simulator.rule(
+        match={"key": "GET VirtualIOServer/{id}?group=ViosSCSIMapping"},
+        effect={"kind": "hold"},
+    )
+    seen = []
+
+    def broken(_wrapper):
+        raise KeyError("a port that is gone")
+
+    def look(wrapper):
+        seen.append(wrapper.uuid)
+        return False
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        first = pool.submit(writer.apply, look, "look")
+        assert driven.simulator.wait_parked(held, 60)
+        others = [
+            pool.submit(writer.apply, change, "change")
+            for change in (look, broken, look)
+        ]
+        while len(writer._waiting) < len(others):
+            time.sleep(0.01)
+        driven.simulator.delete_rule(held)
+        first.result(60)
+        kinds = [type(other.exception(60)) for other in others]
+    assert kinds.count(KeyError) == 1
+    assert kinds.count(type(None)) == 2
+
+
+@pytest.mark.parametrize("verb", ["GET", "POST"])
+def test_a_platform_that_hangs_is_not_asked_for_ever(novalink, verb):
+    with powervm.running(novalink) as driven:
+        spawn = driven.plan()
+        driven.spawn(spawn)
+        storage, guest = driven.backend.storage, driven.guest(spawn)
+        storage._writers.forget()
+        session = driven.backend.host._connection._session
+        session.timeout, session._timeouts = 0.3, (10, 0.3)
+        novalink.admin("DELETE", "journal")
+        key = f"{verb} VirtualIOServer/{{id}}?group=ViosSCSIMapping"
+        novalink.rule(match={"key": key}, count=None, effect={"kind": "hang"})
+        with pytest.raises(exceptions.HypervisorUnavailable) as raised:
+            storage.disconnect(guest, ())
+        assert "unmap the storage" in str(raised.value)
+        novalink.delete_rule()
+        tries = [r for r in novalink.journal() if r["key"] == key]
+        # Of two VIOSes.
+        assert len(tries) <= 2 * 2
