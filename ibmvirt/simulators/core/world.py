@@ -50,11 +50,13 @@ def _never(_value: typing.Any) -> bool:
 class Codec:
     """How a value is written as JSON in a dump, and made again from it.
 
-    ``load`` raises ValueError for what cannot be a value.
+    ``load`` raises ValueError for what cannot be a value; ``key`` tells under
+    which key a value belongs.
     """
 
     dump: collections.abc.Callable[[typing.Any], typing.Any]
     load: collections.abc.Callable[[typing.Any], typing.Any]
+    key: collections.abc.Callable[[typing.Any], str] | None = None
 
 
 class Collection(versions.Versions):
@@ -316,6 +318,8 @@ class World:
         for key, value in values.items():
             try:
                 result[key] = found.codec.load(value)
+                if found.codec.key and (mine := found.codec.key(result[key])) != key:
+                    raise ValueError(f"this is the value of {mine}")
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise ValueError(f"{name}/{key}: {error}") from error
         return found, result

@@ -70,4 +70,4 @@ def _decode(values: dict[str, typing.Any]) -> Lun:
         raise ValueError(f"no LUN: {error}") from None
 
 
-CODEC = world.Codec(dataclasses.asdict, _decode)
+CODEC = world.Codec(dataclasses.asdict, _decode, lambda lun: str(lun.number))

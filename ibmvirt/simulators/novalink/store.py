@@ -116,7 +116,7 @@ def _load(value: dict[str, typing.Any]) -> SimObject:
     )
 
 
-_CODEC = world.Codec(_dump, _load)
+_CODEC = world.Codec(_dump, _load, lambda item: str(item.key))
 
 
 def is_finished_image(item: SimObject) -> bool:

@@ -36,11 +36,23 @@ def loader(kind: type, items: collections.abc.Mapping[str, type]) -> Load:
         values = {}
         for name, value in given.items():
             if name in items:
-                value = tuple(items[name](**one) for one in value)
+                value = tuple(_checked(items[name](**one)) for one in value)
             values[name] = _tuples(value)
-        return kind(**values)
+        return _checked(kind(**values))
 
     return load
+
+
+def _checked(value: typing.Any) -> typing.Any:
+    """:raises ValueError: a field is of another type than the class says."""
+    for name, wanted in typing.get_type_hints(type(value)).items():
+        plain_type = typing.get_origin(wanted) or wanted
+        found = getattr(value, name)
+        # To Python a flag is a number, too.
+        is_flag = isinstance(found, bool) and plain_type is not bool
+        if is_flag or not isinstance(found, plain_type):
+            raise ValueError(f"{name}: must be {plain_type.__name__}")
+    return value
 
 
 def _tuples(value: typing.Any) -> typing.Any:

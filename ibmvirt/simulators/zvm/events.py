@@ -28,21 +28,42 @@ def register(zvm: model.Zvm) -> None:
 
     def device_of(fields: Fields) -> model.RealDevice:
         """An FCP device by its number, of the member that is named or the first."""
-        number = str(fields["device"]).upper().zfill(4)
-        member = str(fields.get("member", zvm.members[0])).upper()
-        found = zvm.devices[f"{member}/{number}"]
+        number = _text(fields, "device").zfill(4)
+        member = member_of(fields)
+        found = zvm.devices.get(f"{member}/{number}")
+        if found is None:
+            raise KeyError(f"device {number} of {member}")
         if found.kind != "fcp":
             raise ValueError(f"device: {number} is no FCP device")
         return typing.cast(model.RealDevice, found)
 
+    def member_of(fields: Fields) -> str:
+        """The member that is named, or the first."""
+        member = _text(fields, "member") if "member" in fields else zvm.members[0]
+        if member not in zvm.members:
+            raise ValueError(f"member: must be one of {zvm.members}")
+        return member
+
+    def user_of(fields: Fields) -> model.User:
+        name = _text(fields, "user")
+        found = zvm.users.get(name)
+        if found is None:
+            raise KeyError(f"user {name}")
+        return typing.cast(model.User, found)
+
     def fcp_path(fields: Fields) -> None:
+        _only(fields, "device", "lost", "member")
         device = device_of(fields)
         if not isinstance(fields.get("lost"), bool):
             raise ValueError("lost: must be true or false")
         zvm.put_device(device.changed(offline=fields["lost"]))
 
     def pool_full(fields: Fields) -> None:
-        pool = zvm.pools[str(fields["pool"]).upper()]
+        _only(fields, "pool")
+        name = _text(fields, "pool")
+        pool = zvm.pools.get(name)
+        if pool is None:
+            raise KeyError(f"pool {name}")
         volumes = tuple(
             dataclasses.replace(
                 volume,
@@ -56,18 +77,17 @@ def register(zvm: model.Zvm) -> None:
         zvm.pools[pool.name] = dataclasses.replace(pool, volumes=volumes)
 
     def log_off(fields: Fields) -> None:
-        user = zvm.users[str(fields["user"]).upper()]
+        _only(fields, "user")
+        user = user_of(fields)
         if not user.on:
             raise ValueError(f"user: {user.name} is not logged on")
         guest.log_off(zvm, user, "HCPGSP2627I The virtual machine is forced off")
 
     def log_on(fields: Fields) -> None:
-        user = zvm.users[str(fields["user"]).upper()]
-        member = str(fields.get("member", zvm.members[0])).upper()
+        _only(fields, "user", "member")
+        user, member = user_of(fields), member_of(fields)
         if user.on:
             raise ValueError(f"user: {user.name} is logged on")
-        if member not in zvm.members:
-            raise ValueError(f"member: must be one of {zvm.members}")
         guest.log_on(zvm, user, member)
 
     for action in (
@@ -75,6 +95,20 @@ def register(zvm: model.Zvm) -> None:
     ):  # fmt: skip
         zvm.world.action(action.__name__, action)
     zvm.world.check(lambda: faults(zvm))
+
+
+def _only(fields: Fields, *known: str) -> None:
+    for name in fields:
+        if name not in known:
+            raise ValueError(f"{name}: unknown field; known are {sorted(known)}")
+
+
+def _text(fields: Fields, name: str) -> str:
+    """A name or number, in upper case as z/VM has it."""
+    value = fields.get(name)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name}: must be a text")
+    return value.upper()
 
 
 def faults(zvm: model.Zvm) -> list[str]:

@@ -205,6 +205,15 @@ class Host:
 _ITEMS: dict[str, type] = {"active_nics": Nic, "volumes": Volume}
 
 
+def _key(value: typing.Any) -> str:
+    """Under which key a value is kept."""
+    if isinstance(value, Link):
+        return f"{value.member}/{value.node}"
+    if isinstance(value, SpoolFile | Lun):
+        return str(value.number)
+    return str(getattr(value, "key", None) or value.name)
+
+
 class Zvm:
     """The world of one SSI cluster, or of one system."""
 
@@ -239,7 +248,7 @@ class Zvm:
 
     def _collection(self, name: str, kind: type) -> world.Collection:
         """Of values that are compared, and can be dumped and loaded."""
-        made = world.Codec(codec.plain, codec.loader(kind, _ITEMS))
+        made = world.Codec(codec.plain, codec.loader(kind, _ITEMS), _key)
         return self.world.collection(name, world.KEPT, codec.plain, codec=made)
 
     # -- users ----------------------------------------------------------------

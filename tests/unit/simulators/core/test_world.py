@@ -37,7 +37,9 @@ def made():
         world.KEPT,
         dataclasses.asdict,
         lambda thing: thing.image,
-        world.Codec(dataclasses.asdict, lambda fields: Thing(**fields)),
+        world.Codec(
+            dataclasses.asdict, lambda fields: Thing(**fields), lambda one: one.name
+        ),
     )
     found.images = found.collection("images", world.CACHE)
     found.numbers = found.collection("numbers", world.COUNTER)
@@ -235,8 +237,9 @@ def test_dump_and_load_give_the_same_world(made):
 @pytest.mark.parametrize(
     ("given", "text"),
     [
-        ({"things": {"a": {"name": "n"}, "b": {"nome": "x"}}}, "things/b: .*nome"),
+        ({"things": {"a": {"name": "a"}, "b": {"nome": "x"}}}, "things/b: .*nome"),
         ({"things": {"a": 5}}, "things/a"),
+        ({"things": {"a": {"name": "b"}}}, "things/a: this is the value of b"),
         ({"things": []}, "things: must be an object"),
         ({"images": {}}, "images: cannot be loaded"),
         ({"others": {}}, "others: cannot be loaded"),
