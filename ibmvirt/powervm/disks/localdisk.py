@@ -383,10 +383,13 @@ class LocalDisks(base.DiskKind):
             # 03<serial of the group>.<number> (captured).
             if group.serial and disk.id[2:].partition(".")[0] == group.serial:
                 return group
+        away = ", ".join(v.name for v in self._topology.vioses() if not v.active)
         raise exceptions.HypervisorUnavailable(
-            f"delete the disk {disk.name}",
-            "no VIOS with an active RMC connection has its volume group",
-            "look at the VIOSes and their RMC connections",
+            f"find the volume group of the disk {disk.name}",
+            "no VIOS with an active RMC connection has it"
+            + (f"; {away} has none" if away else ""),
+            f"start {away or 'the VIOSes'} or look at the RMC connection, then try "
+            "again",
         )
 
 

@@ -185,7 +185,8 @@ class SharedPool(base.DiskKind):
             raise first
 
     def _delete(self, disk: plan.DiskRef) -> None:
-        with errors.attempting(f"delete the disk {disk.name}"):
+        what = f"delete the disk {disk.name}"
+        with errors.attempting(what):
             uuid, tier = disk.extra.get("uuid"), disk.extra.get("tier")
             if uuid is None:
                 same = [
@@ -198,9 +199,32 @@ class SharedPool(base.DiskKind):
                 tier, uuid = same[0]
             try:
                 self._units.delete(uuid, tier)
+            except pypowervm.HttpError as error:
+                raise self._refused(what, error) from error
             except (pypowervm.ConnectionError, pypowervm.TimeoutError):
                 if any(one.udid == disk.id for one in self._units.all(tier)):
                     raise
+
+    def _refused(
+        self, what: str, error: pypowervm.HttpError
+    ) -> exceptions.HypervisorError:
+        """The platform deletes no unit that a VIOS maps, nor its mappings while
+        the VIOS is away."""
+        found = errors.of_http(what, error)
+        nodes = self._topology.tier().nodes
+        away = ", ".join(
+            vios.name
+            for vios in self._topology.vioses()
+            if not vios.active and (not nodes or vios.uuid in nodes)
+        )
+        if not away:
+            return found
+        return type(found)(
+            what,
+            f"{found.reason.rstrip('.')}; {away} may map it still, and has no active "
+            "RMC connection",
+            f"start {away} or look at its RMC connection, then delete the server again",
+        )
 
 
 def _ref(unit: typing.Any, role: str, tier: str | None = None) -> plan.DiskRef:

@@ -18,8 +18,10 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from pypowervm.wrappers import virtual_io_server
 
-from ibmvirt.common import exceptions
+from ibmvirt.common import exceptions, plan
+from ibmvirt.powervm.disks import localdisk
 from tests.functional.powervm.test_recovery import start, stop, until
 from tests.support import powervm
 
@@ -91,3 +93,44 @@ def test_a_drive_that_was_not_removed_goes_when_its_vios_is_back(driven):
         driven.destroy(spawn)
     start(driven, "vios1")
     until(lambda: name not in driven.backend.media.names())
+
+
+def test_a_disk_that_a_vios_keeps_is_deleted_with_its_name_in_the_error(driven):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    stop(driven, "vios2")
+    with pytest.raises(exceptions.HypervisorError) as raised:
+        driven.destroy(spawn)
+    text = str(raised.value)
+    assert "vios2 may map it still, and has no active RMC connection" in text
+    assert "Start vios2" in text
+    start(driven, "vios2")
+    until(lambda: not mapped_by(driven, "vios2"))
+    driven.destroy(spawn)
+    assert driven.backend.disks.leftovers(spawn.server) == ()
+
+
+def mapped_by(driven, name):
+    (uuid,) = (
+        vios.uuid
+        for vios in driven.backend.guests._topology.vioses()
+        if vios.name == name
+    )
+    adapter = driven.backend.guests._adapter
+    groups = ["ViosSCSIMapping"]
+    return list(
+        virtual_io_server.VIOS.get(adapter, uuid=uuid, xag=groups).scsi_mappings
+    )
+
+
+def test_a_local_disk_of_a_vios_that_is_away_is_named(novalink):
+    options = {**LOCAL, "volume_group_vios_name": "vios2"}
+    with powervm.running(novalink, **options) as driven:
+        spawn = driven.plan()
+        driven.spawn(spawn)
+    with powervm.running(novalink, **LOCAL) as driven:
+        stop(driven, "vios2")
+        name = localdisk.disk_name(spawn.server.uuid, "root")
+        disk = plan.DiskRef(localdisk.KIND, "03none.1", name)
+        with pytest.raises(exceptions.HypervisorUnavailable, match="Start vios2"):
+            driven.backend.disks.delete((disk,))
