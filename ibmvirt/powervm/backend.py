@@ -117,6 +117,7 @@ def build(
             disk_capacity=disks.configured.capacity,
             disk_cap=options.disk_capacity_gb,
             left_over=leftovers.Leftovers(places, cache, writers, disks, drives),
+            catch_up=mappings.catch_up,
         ),
         volumes=volumes.Volumes(
             mappings,

@@ -51,7 +51,9 @@ class Host(capability.Host):
         disk_capacity: collections.abc.Callable[[], tuple[float, float]],
         disk_cap: int,
         left_over: leftovers.Leftovers,
+        catch_up: collections.abc.Callable[[], None],
     ) -> None:
+        """:param catch_up: does on a VIOS that is back what it has missed."""
         self._connection = connection
         self._topology = places
         self._cache = cache
@@ -63,6 +65,7 @@ class Host(capability.Host):
         self._cpu = metrics.HostCpu(connection.adapter, places)
         self._scrub = scrub.Scrub(connection.adapter, places, cache, writers)
         self._leftovers = left_over
+        self._catch_up = catch_up
         self._poller: poller.Poller | None = None
         self._started = False
         self._name = ""
@@ -105,6 +108,7 @@ class Host(capability.Host):
         self._cache.read_all()
         self._scrub.clean(left)
         self._leftovers.remove_drives(left.vioses)
+        self._catch_up()
 
     def _resynchronise(self) -> None:
         """Events may have been lost: nothing that was read counts any more."""

@@ -27,6 +27,7 @@ from ibmvirt.powervm import media as media_files
 from ibmvirt.powervm.disks import base, kinds
 from ibmvirt.powervm.rest import errors, topology
 from ibmvirt.powervm.volumes import base as volume_base
+from ibmvirt.powervm.volumes import missed
 
 LOG = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class Storage(capability.Storage):
         # A volume that one partition gives back may be just wanted by another.
         self._changing = locks
         self._owners = holders
+        self._missed = missed.Missed()
 
     def connect(
         self,
@@ -64,6 +66,8 @@ class Storage(capability.Storage):
     ) -> None:
         """Map disks on every VIOS that has them, the drive where its repository is."""
         with self._changing.hold(volume.id for volume in volumes):
+            for volume in volumes:
+                self._missed.attached(guest, volume)
             self._connect(guest, disks, media, volumes)
 
     def _connect(
@@ -205,19 +209,36 @@ class Storage(capability.Storage):
         kind = self._volumes.get(volume.protocol)
         with self._changing.hold((volume.id,)):
             udid = self._udid(kind, guest, volume)
-            if udid is None:
-                return
-            unmapped = self._unmap(
-                lambda wrapper: [
-                    mapping
-                    for mapping in mappings.of(wrapper, guest.id)
-                    if mapping.backing_storage is not None
-                    and mappings.identity(mapping.backing_storage)[:2]
-                    == (mappings.VOLUME, udid)
-                ],
-                f"unmap the volume {volume.id} of the partition {guest.name}",
-            )
-            self._forget(guest, unmapped, (volume,))
+            if udid is not None:
+                self._give_back(guest, volume, udid)
+
+    def catch_up(self) -> None:
+        """A VIOS is back: unmap what was detached while it was away.
+
+        Best effort: what fails is tried again when a VIOS comes back again.
+        """
+        for entry in self._missed.due(self._topology.active_vioses()):
+            with self._changing.hold((entry.volume.id,)):
+                if self._missed.take(entry):
+                    try:
+                        self._give_back(entry.guest, entry.volume, entry.udid)
+                    except exceptions.IBMVirtError as error:
+                        LOG.warning("%s", error)
+                        self._missed.keep(entry)
+
+    def _give_back(self, guest: plan.GuestRef, volume: plan.Volume, udid: str) -> None:
+        """Unmap a volume's disk (under its lock)."""
+        vioses = self._topology.vioses()
+        unmapped = self._unmap(
+            lambda wrapper: [
+                mapping
+                for mapping in mappings.of(wrapper, guest.id)
+                if (mappings.VOLUME, udid) in mappings.keys([mapping])
+            ],
+            f"unmap the volume {volume.id} of the partition {guest.name}",
+        )
+        self._missed.note(guest, volume, udid, vioses)
+        self._forget(guest, unmapped, (volume,))
 
     def _intended(
         self, metadata: plan.Values, volumes: tuple[plan.Volume, ...]

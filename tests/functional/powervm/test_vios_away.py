@@ -22,6 +22,7 @@ from pypowervm.wrappers import virtual_io_server
 
 from ibmvirt.common import exceptions, plan
 from ibmvirt.powervm.disks import localdisk
+from tests.functional.powervm import test_volumes
 from tests.functional.powervm.test_recovery import start, stop, until
 from tests.support import powervm
 
@@ -134,3 +135,33 @@ def test_a_local_disk_of_a_vios_that_is_away_is_named(novalink):
         disk = plan.DiskRef(localdisk.KIND, "03none.1", name)
         with pytest.raises(exceptions.HypervisorUnavailable, match="Start vios2"):
             driven.backend.disks.delete((disk,))
+
+
+def test_a_volume_that_was_detached_meanwhile_is_unmapped_by_a_vios_that_is_back(
+    driven,
+):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    guest, volumes = driven.guest(spawn), driven.backend.volumes
+    gone, _lun = test_volumes.a_volume(driven, 201)
+    again, _lun = test_volumes.a_volume(driven, 202)
+    driven.simulator.mark()
+    for volume in (gone, again):
+        volumes.attach(guest, volume)
+    stop(driven, "vios2")
+    for volume in (gone, again):
+        volumes.detach(guest, volume)
+    volumes.attach(guest, again)
+    assert test_volumes.disks(driven, guest) == ["vios1", "vios2", "vios2"]
+    start(driven, "vios2")
+    until(lambda: test_volumes.disks(driven, guest) == ["vios1", "vios2"])
+    volumes.detach(guest, again)
+    assert test_volumes.disks(driven, guest) == []
+    # The VIOSes have forgotten the disks too; one of them was off.
+    until(
+        lambda: (
+            not any(
+                "PhysicalVolume" in line["path"] for line in driven.simulator.compare()
+            )
+        )
+    )
