@@ -49,12 +49,15 @@ class Cluster:
         self._told = bool(others)
         self._others = [reach(url) for url in others if url != _NONE]
         self._lock = threading.Lock()
-        self._members: tuple[str, ...] | None = None
+        self._members: tuple[str, ...] = ()
 
     def members(self) -> tuple[str, ...]:
-        """Names of all members, ours too; empty outside of a cluster."""
+        """Names of all members, ours too; empty outside of a cluster.
+
+        Asked again until there are two: others may join while this runs.
+        """
         with self._lock:
-            if self._members is None:
+            if len(self._members) < 2:
                 self._members = tuple(self._calls.ssi_members())
             return self._members
 
@@ -92,16 +95,15 @@ class Cluster:
                 "relocate it back and register it with this member's Connector, "
                 "or remove it there",
             )
-        if launched:
-            self._check_registered(user)
+        self._check_registered(user, launched=launched)
 
-    def check_unregistered(self, user: str) -> None:
+    def check_unregistered(self, user: str, *, launched: bool) -> None:
         """Refuse a guest that our Connector does not have and another has.
 
         :raises WrongState: another member's Connector has it, or may.
         """
         if not self._alone(user):
-            self._check_registered(user)
+            self._check_registered(user, launched=launched)
 
     def check_others(self) -> None:
         """That the other members' Connectors are known, and answer.
@@ -117,8 +119,10 @@ class Cluster:
         for other in self._others:
             other.probe()
 
-    def _check_registered(self, user: str) -> None:
-        if not self._told:
+    def _check_registered(self, user: str, *, launched: bool) -> None:
+        """A guest that never ran was not moved; where another member has it, it
+        is somebody else's, who took the userid that a build had noted."""
+        if launched and not self._told:
             raise _refusal(
                 user,
                 "another member's Connector may have it",

@@ -194,8 +194,7 @@ class Guests(capability.Guests):
                 return None
             # A build ended in the middle of its creation, or it was taken out
             # of the Connector's database. Our Connector must know it first.
-            if server.launched:
-                self._cluster.check_unregistered(user)
+            self._cluster.check_unregistered(user, launched=server.launched)
             if not self._calls.register(user):
                 return None
             self._names.add(user)

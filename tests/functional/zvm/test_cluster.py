@@ -131,6 +131,35 @@ def test_one_that_is_off_and_registered_there_stays(driven, two):
     assert driven.simulator.compare() == []
 
 
+def test_a_member_that_joined_since_is_asked(driven, two):
+    """The service has started, and deleted, before there was a cluster."""
+    alone = {"kind": "refuse", "overall": 8, "rc": 4, "rs": 3008}
+    driven.simulator.rule(
+        match={"layer": "command", "key": "smcli SSI_Query"}, effect=alone, count=None
+    )
+    first, _user = spawned(driven)
+    driven.destroy(first)
+    driven.simulator.delete_rule()
+    spawn, user = spawned(driven)
+    driven.backend.guests.power_off(driven.guest(spawn), timeout=0, retry_interval=0)
+    register(two, user)
+    refused(driven, spawn, "registered with the Connector at")
+
+
+@pytest.mark.parametrize("ours", [False, True])
+def test_one_of_the_other_member_stays_whatever_a_build_had_noted(driven, two, ours):
+    """A build was killed when it had noted a userid, which somebody took since.
+
+    :param ours: our Connector has been told of it, too.
+    """
+    spawn = driven.plan()
+    driven.kept[spawn.server.uuid] = {identity.KEY: "LINUX8"}
+    two("guest_create", "LINUX8", 1, 512, disk_list=[])
+    if ours:
+        register(support.client(driven.simulator), "LINUX8")
+    refused(driven, spawn, "registered with the Connector at")
+
+
 def test_nothing_is_deleted_until_the_others_are_known(cluster):
     with support.running(cluster) as driven:
         spawn, _user = spawned(driven)
