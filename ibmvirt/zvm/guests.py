@@ -217,6 +217,8 @@ class Guests(capability.Guests):
                 "the Connector has no such guest",
             )
         if text != "on":
+            # Who logs it on again may not be us.
+            self._pauses.clear(guest.id)
             return plan.GuestState(power_state.SHUTDOWN, guest.id)
         if self._pauses.is_paused(guest.id):
             return plan.GuestState(power_state.PAUSED, guest.id)
@@ -294,11 +296,11 @@ class Pause(capability.Pause):
         self._pauses = pauses
 
     def pause(self, guest: plan.GuestRef) -> None:
-        self._calls.act("pause", guest.id)
+        self._calls.pause(guest.id)
         self._pauses.keep(guest.id)
 
     def unpause(self, guest: plan.GuestRef) -> None:
-        self._calls.act("unpause", guest.id)
+        self._calls.unpause(guest.id)
         self._pauses.clear(guest.id)
 
 

@@ -24,10 +24,15 @@ import collections.abc
 import contextlib
 import dataclasses
 import json
+import logging
 import os
 import pathlib
 import threading
 import typing
+
+from ibmvirt.common import exceptions
+
+LOG = logging.getLogger(__name__)
 
 COMING, FAILED, ATTACHED, GOING = "coming", "failed", "attached", "going"
 
@@ -79,6 +84,17 @@ class Holding:
         return dataclasses.replace(self, volumes=rest)
 
 
+def _attachment(item: dict[str, typing.Any]) -> Attachment:
+    return Attachment(
+        state=item["state"],
+        devices=tuple(item["devices"]),
+        wwpns=tuple(item["wwpns"]),
+        lun=item["lun"],
+        os_version=item["os_version"],
+        mount_point=item["mount_point"],
+    )
+
+
 class Holdings:
     """One small file a guest, written whole before a change is begun."""
 
@@ -103,32 +119,51 @@ class Holdings:
                 lock.release()
 
     def get(self, user: str) -> Holding | None:
+        """What is noted of a guest.
+
+        :raises HypervisorError: it cannot be read: nothing may be done, as a
+            volume would be attached, and counted, a second time.
+        """
         try:
-            found = json.loads(self._path(user).read_text())
-        except (OSError, ValueError):
+            text = self._path(user).read_text()
+        except FileNotFoundError:
             return None
-        volumes = {
-            name: Attachment(
-                state=item["state"],
-                devices=tuple(item["devices"]),
-                wwpns=tuple(item["wwpns"]),
-                lun=item["lun"],
-                os_version=item["os_version"],
-                mount_point=item["mount_point"],
+        except OSError as error:
+            raise self._failed("read", user, error) from error
+        try:
+            found = json.loads(text)
+            volumes = {
+                name: _attachment(item) for name, item in found["volumes"].items()
+            }
+            return Holding(
+                user, found["template"], found["since"], found["known"], volumes
             )
-            for name, item in found["volumes"].items()
-        }
-        return Holding(user, found["template"], found["since"], found["known"], volumes)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            LOG.error("%s is damaged: %r", self._path(user), error)
+            return Holding(user, known=False)
 
     def put(self, holding: Holding) -> None:
-        self._directory.mkdir(parents=True, exist_ok=True)
+        """:raises HypervisorError: it cannot be written."""
         path = self._path(holding.user)
         partial = path.with_suffix(".part")
-        with partial.open("w") as file:
-            json.dump(dataclasses.asdict(holding), file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            with partial.open("w") as file:
+                json.dump(dataclasses.asdict(holding), file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        except OSError as error:
+            raise self._failed("write", holding.user, error) from error
+
+    def _failed(
+        self, what: str, user: str, error: OSError
+    ) -> exceptions.HypervisorError:
+        return exceptions.HypervisorError(
+            f"{what} what the guest {user} holds of volumes",
+            f"{self._path(user)}: {error.strerror}",
+            "check [DEFAULT]state_path: it needs room, and must be ours to write",
+        )
 
     def drop(self, user: str) -> None:
         self._path(user).unlink(missing_ok=True)

@@ -18,9 +18,12 @@ The Connector tells on from off only.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pathlib
 import threading
+
+LOG = logging.getLogger(__name__)
 
 
 class Paused:
@@ -53,8 +56,12 @@ class Paused:
                 self._write(self._read() - {user})
 
     def _write(self, names: set[str]) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._path.with_suffix(".part")
-        partial.write_text(json.dumps(sorted(names)))
-        os.replace(partial, self._path)
         self._names = names
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            partial = self._path.with_suffix(".part")
+            partial.write_text(json.dumps(sorted(names)))
+            os.replace(partial, self._path)
+        except OSError as error:
+            # What is done is done: it is known until this service ends.
+            LOG.warning("%s cannot be written: %s", self._path, error.strerror)

@@ -331,10 +331,20 @@ class Connector:
         return str(self.call(what, "guest_get_power_state", user))
 
     def start(self, user: str) -> None:
-        self.call(f"start the guest {user}", "guest_start", user)
+        """One that is on is no error."""
+        self._twice(f"start the guest {user}", "guest_start", user)
 
     def stop(self, user: str) -> None:
-        self.call(f"stop the guest {user}", "guest_stop", user)
+        """One that is off is no error."""
+        self._twice(f"stop the guest {user}", "guest_stop", user)
+
+    def pause(self, user: str) -> None:
+        """One that is paused is no error."""
+        self._twice(f"pause the guest {user}", "guest_pause", user)
+
+    def unpause(self, user: str) -> None:
+        """One that is not paused is no error."""
+        self._twice(f"unpause the guest {user}", "guest_unpause", user)
 
     def soft_stop(self, user: str, timeout: int, interval: int) -> None:
         self.call(
@@ -346,7 +356,7 @@ class Connector:
         )
 
     def act(self, action: str, user: str) -> typing.Any:
-        """pause, unpause, reboot, reset, get_console_output."""
+        """reboot, reset, get_console_output."""
         return self.call(f"{action} the guest {user}", f"guest_{action}", user)
 
     def info(self, user: str) -> dict[str, typing.Any]:

@@ -137,6 +137,46 @@ def test_power_states_with_one_command_each(driven):
     assert state() == power_state.SHUTDOWN
 
 
+def test_a_guest_that_was_started_without_us_is_not_paused(driven):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    guest, guests = driven.guest(spawn), driven.backend.guests
+    driven.backend.pause.pause(guest)
+    # An operator of z/VM.
+    driven.simulator.world("log_off", user=guest.id)
+    assert guests.state(guest, use_cache=True).power_state == power_state.SHUTDOWN
+    driven.simulator.world("log_on", user=guest.id)
+    assert guests.state(guest, use_cache=True).power_state == power_state.RUNNING
+
+
+@pytest.mark.parametrize("action", ["pause", "unpause", "start", "stop"])
+def test_a_change_of_power_whose_answer_is_lost_is_made_again(driven, action):
+    """It can be made twice, and so its end is known."""
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    guest, guests = driven.guest(spawn), driven.backend.guests
+    if action == "unpause":
+        driven.backend.pause.pause(guest)
+    if action == "start":
+        guests.power_off(guest, timeout=0, retry_interval=0)
+    driven.simulator.rule(
+        match={"key": f"POST /guests/{{id}}/action {action}"},
+        phase="after",
+        effect={"kind": "drop"},
+    )
+    act, state = {
+        "pause": (driven.backend.pause.pause, power_state.PAUSED),
+        "unpause": (driven.backend.pause.unpause, power_state.RUNNING),
+        "start": (guests.power_on, power_state.RUNNING),
+        "stop": (
+            lambda guest: guests.power_off(guest, timeout=0, retry_interval=0),
+            power_state.SHUTDOWN,
+        ),
+    }[action]
+    act(guest)
+    assert guests.state(guest, use_cache=True).power_state == state
+
+
 def test_a_hard_stop_asks_nobody(driven):
     spawn = driven.plan()
     driven.spawn(spawn)

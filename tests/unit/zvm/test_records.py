@@ -1,0 +1,75 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the z/VM driver keeps in files of its own, where these cannot be used."""
+
+from __future__ import annotations
+
+import pytest
+
+from ibmvirt.common import exceptions
+from ibmvirt.zvm import holdings, paused
+
+HELD = holdings.Holding("OSV1", template="a-template", since=1.0)
+
+
+@pytest.fixture
+def kept(tmp_path):
+    return holdings.Holdings(tmp_path / "volumes")
+
+
+def test_what_is_held_is_there_again(kept):
+    volume = holdings.Attachment(
+        holdings.COMING, ("1a00",), ("0x50",), "0x1", "rhel9", "sda"
+    )
+    assert kept.get("OSV1") is None
+    kept.put(HELD.with_volume("v", volume))
+    assert kept.get("OSV1") == HELD.with_volume("v", volume)
+    assert kept.users() == ["OSV1"]
+    kept.drop("OSV1")
+    assert kept.get("OSV1") is None
+    assert kept.users() == []
+
+
+def test_notes_that_cannot_be_read_are_not_taken_for_none(kept, tmp_path):
+    """Without them a volume would be attached, and counted, a second time."""
+    (tmp_path / "volumes" / "OSV1.json").mkdir(parents=True)
+    with pytest.raises(exceptions.HypervisorError, match=r"OSV1\.json"):
+        kept.get("OSV1")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"template": ""}'])
+def test_a_guest_whose_notes_are_damaged_may_hold_anything(
+    kept, tmp_path, text, caplog
+):
+    kept.put(HELD)
+    (tmp_path / "volumes" / "OSV1.json").write_text(text)
+    assert kept.get("OSV1") == holdings.Holding("OSV1", known=False)
+    assert "OSV1.json" in caplog.text
+
+
+def test_notes_that_cannot_be_written_are_named(tmp_path):
+    (tmp_path / "volumes").write_text("a file in the directory's place")
+    kept = holdings.Holdings(tmp_path / "volumes")
+    with pytest.raises(exceptions.HypervisorError, match=r"OSV1\.json.*room"):
+        kept.put(HELD)
+
+
+def test_a_guest_stays_paused_where_that_cannot_be_written(tmp_path, caplog):
+    """It is paused already: no operation fails for it."""
+    (tmp_path / "zvm").write_text("a file in the directory's place")
+    found = paused.Paused(tmp_path / "zvm" / "paused.json")
+    found.keep("OSV1")
+    assert found.is_paused("OSV1")
+    assert "paused.json" in caplog.text
+    found.clear("OSV1")
+    assert not found.is_paused("OSV1")
