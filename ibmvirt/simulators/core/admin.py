@@ -72,15 +72,17 @@ class Admin:
             return _json({"error": f"there is no {error.args[0]}"}, 404)
 
     def _answer(self, request: http.Request) -> http.Response:
-        if request.verb == "GET" and request.path in ("/", "/sim", "/sim/"):
+        # As a GET; the server leaves the body out.
+        verb_asked = "GET" if request.verb == "HEAD" else request.verb
+        if verb_asked == "GET" and request.path in ("/", "/sim", "/sim/"):
             return page.render(self.name, self._world, self._in)
-        found = False
+        found = request.path in ("/", "/sim", "/sim/")
         for verb, pattern, action in self._routes:
             match = pattern.match(request.path)
             if match is None:
                 continue
             found = True
-            if verb != request.verb:
+            if verb != verb_asked:
                 continue
             arguments = list(match.groups())
             if verb in ("PUT", "POST"):

@@ -67,6 +67,17 @@ GENERAL = (
     "hold",
     "world",
 )
+# What an answer in place of the call's can say.
+_ANSWER = ("status", "message", "rc", "rs", "overall")
+# Fields of effects beside ``kind``; those of ``world`` are its action's.
+_FIELDS = {
+    "refuse": _ANSWER,
+    "busy": _ANSWER,
+    "etag": _ANSWER,
+    "job": ("status", "message"),
+    "delay": ("seconds",),
+    "event": ("event", "data"),
+}
 
 
 class RuleError(ValueError):
@@ -279,6 +290,10 @@ def _effect(
         raise RuleError(f"effect.kind: on a job it must be one of {list(OF_JOBS)}")
     if on != "job" and kind == "job":
         raise RuleError('effect.kind: job is for rules that say "on": "job"')
+    known = {"kind", *_FIELDS.get(kind, ())}
+    for name in effect if kind != "world" else ():
+        if name not in known:
+            raise RuleError(f"effect.{name}: unknown; {kind} takes {sorted(known)}")
     if "seconds" in effect:
         _number(effect, "seconds", 1.0, place="effect.")
     for name in ("rc", "rs", "overall"):
@@ -291,8 +306,9 @@ def _effect(
             raise RuleError("effect.status: must be the state of a job, a text")
     else:
         _number(effect, "status", 500, least=100, most=599, whole=True, place="effect.")
-    if not isinstance(effect.get("message", ""), str):
-        raise RuleError("effect.message: must be a text")
+    for name in ("message", "event", "data"):
+        if not isinstance(effect.get(name, ""), str):
+            raise RuleError(f"effect.{name}: must be a text")
     return dict(effect)
 
 

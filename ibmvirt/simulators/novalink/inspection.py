@@ -43,15 +43,22 @@ def add_local_routes(
 ) -> None:
     """What the programs of the local side ask, and what was typed."""
 
+    def _local(name: str) -> local_side.LocalSide:
+        if name not in local:
+            raise KeyError(f"system {name}")
+        return local[name]
+
     def run(name: str, program: str, body: typing.Any) -> typing.Any:
         words = body.get("words", [])
-        return local[name].consoles.run(program, [str(word) for word in words])
+        if not isinstance(words, list) or not all(isinstance(w, str) for w in words):
+            raise ValueError("words: must be a list of texts")
+        return _local(name).consoles.run(program, words)
 
     control.route("POST", "local/([^/]+)/([a-z]+)", run)
     control.route(
         "GET",
         r"consoles/([^/]+)/(\d+)",
-        lambda name, number, *_q: {"typed": local[name].consoles.log(int(number))},
+        lambda name, number, *_q: {"typed": _local(name).consoles.log(int(number))},
     )
 
 
@@ -63,7 +70,7 @@ def disk(fabric: store.Fabric, name: str) -> http.Response:
     """
     blob = _blob(fabric, name)
     if not blob:
-        raise KeyError(name)
+        raise KeyError(f"disk {name} with contents")
     return http.Response(
         200,
         fabric.blobs.open(blob),
@@ -96,7 +103,7 @@ def _lpar(fabric: store.Fabric, name: str) -> tuple[store.System, store.SimObjec
         for item in system.all("LogicalPartition"):
             if name.upper() in (item.uuid.upper(), item.value("PartitionName").upper()):
                 return system, item
-    raise KeyError(name)
+    raise KeyError(f"guest {name}")
 
 
 def guests(fabric: store.Fabric) -> list[dict[str, typing.Any]]:

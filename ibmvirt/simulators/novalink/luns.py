@@ -105,7 +105,7 @@ def change(fabric: store.Fabric, number: str, given: dict[str, typing.Any]) -> L
             raise ValueError("content: must be base64") from None
         blob = fabric.blobs.put(data)
     with fabric.world.transaction():
-        before: Lun = fabric.luns[number]
+        before = _found(fabric, number)
         size = given.get("size", before.size)
         if not isinstance(size, int) or isinstance(size, bool) or size < before.size:
             raise ValueError(f"size: must be a number of at least {before.size} MiB")
@@ -124,7 +124,14 @@ def remove(fabric: store.Fabric, number: str) -> None:
     :raises KeyError: there is none.
     """
     with fabric.world.transaction():
+        _found(fabric, number)
         del fabric.luns[number]
+
+
+def _found(fabric: store.Fabric, number: str) -> Lun:
+    if number not in fabric.luns:
+        raise KeyError(f"LUN {number}")
+    return typing.cast("Lun", fabric.luns[number])
 
 
 # -- disks of a VIOS ------------------------------------------------------------

@@ -42,7 +42,7 @@ def disk(zvm: model.Zvm, user: str, vdev: str) -> http.Response:
     """The bytes of a minidisk."""
     found = zvm.disks.get(f"{user.upper()}/{model.vdev_of(vdev)}")
     if found is None or not found.blob:
-        raise KeyError(f"{user}/{vdev}")
+        raise KeyError(f"minidisk {user}/{vdev} with contents")
     return _blob(zvm, found.blob)
 
 
@@ -50,7 +50,7 @@ def drive(zvm: model.Zvm, name: str) -> http.Response:
     """The config drive that a guest took from its reader."""
     blob = zvm.guests.get(name.upper(), {}).get("config_drive")
     if not blob:
-        raise KeyError(name)
+        raise KeyError(f"config drive of {name}")
     return _blob(zvm, blob)
 
 
@@ -65,7 +65,9 @@ def guests(zvm: model.Zvm) -> list[dict[str, typing.Any]]:
 
 def guest(zvm: model.Zvm, name: str) -> dict[str, typing.Any]:
     """A guest as it sees itself, and as its directory entry has it."""
-    user = zvm.users[name.upper()]
+    user = zvm.users.get(name.upper())
+    if user is None:
+        raise KeyError(f"guest {name}")
     seen = zvm.guests.get(user.name, {})
     state = "paused" if user.paused else "on" if user.on else "off"
     return {

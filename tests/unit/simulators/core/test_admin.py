@@ -115,6 +115,7 @@ def test_journal_filters(toy, client):
         ("POST", "journal/wait", {"count": 1.5}, 400, "count: must be a whole"),
         ("POST", "journal/wait", {"done": 1}, 400, "done: must be true or false"),
         ("POST", "mark", [], 400, "the body is not an object"),
+        ("POST", "", {}, 405, "POST is not for /sim/"),
         ("POST", "fail", {}, 500, "ZeroDivisionError"),
     ],
 )
@@ -171,3 +172,11 @@ def test_the_page_escapes_what_clients_send(toy, client):
     # Nothing is fetched from elsewhere.
     assert "src=" not in page
     assert "http://" not in page
+
+
+def test_head_is_get_without_the_body(toy):
+    for path in ("/sim/", "/sim/state"):
+        request = urllib.request.Request(f"{toy.admin_url}{path}", method="HEAD")
+        with urllib.request.urlopen(request, timeout=60) as response:
+            assert int(response.headers["Content-Length"]) > 0
+            assert response.read() == b""

@@ -71,9 +71,11 @@ def rule(**fields):
         (rule(probability=math.nan), "probability"),
         (rule(seed=[]), "seed: must be a whole number"),
         (rule(effect={"kind": "refuse", "status": "x"}), "effect.status: must be a"),
+        (rule(effect={"kind": "refuse", "mesage": "x"}), "effect.mesage: unknown; r"),
+        (rule(effect={"kind": "hold", "seconds": 5}), "effect.seconds: unknown; hold"),
         (rule(on="job", effect={"kind": "world"}), "effect.kind: on a job it must be"),
         (rule(on="job", effect={"kind": "reset"}), "effect.kind: on a job it must be"),
-        (rule(on="job", effect={"kind": "hold", "status": 5}), "effect.status: must"),
+        (rule(on="job", effect={"kind": "hold", "status": 5}), "effect.status: unkn"),
     ],
 )
 def test_a_wrong_rule_is_refused_by_field(given, field):
