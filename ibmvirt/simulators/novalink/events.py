@@ -25,6 +25,8 @@ from ibmvirt.simulators.novalink.schema import xml
 # Seconds that a poll waits for an event (documented: about ten).
 POLL = 10.0
 _KEEP = 2000
+# What clients tell each other.
+CUSTOM = "CUSTOM_CLIENT_EVENT"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -116,6 +116,11 @@ TABLE = {
         "HSCL0391 The {what} must be minimum <= desired <= maximum, and more than 0.",
         "assumed",
     ),
+    "compatibility": Entry(
+        400,
+        "HSCL0392 The processor compatibility mode {mode} is none of the system's.",
+        "assumed",
+    ),
     "no_id": Entry(
         500, "HSCL0D04 All {limit} partition ids of the system are in use.", "assumed"
     ),
@@ -197,6 +202,12 @@ TABLE = {
         400,
         "VIOS00032 The name {name} of a {kind} must have 1 to {limit} characters.",
         "documented",
+    ),
+    "storage_name": Entry(
+        400,
+        "VIOS00037 The name {name!r} of a {kind} has characters that cannot be in "
+        "the name of a device.",
+        "assumed",
     ),
     "disk_exists": Entry(
         400, "VIOS00033 A {kind} with the name {name} exists on the VIOS.", "assumed"

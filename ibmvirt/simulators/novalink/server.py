@@ -402,7 +402,9 @@ class Endpoint:
         if request.verb == "PUT":
             posted = xml.parse(request.body(), "Event")
             call.before()
-            kind = xml.value(posted, "EventType", "CUSTOM_CLIENT_EVENT")
+            kind = xml.value(posted, "EventType", events.CUSTOM)
+            if kind != events.CUSTOM:
+                raise refuse("malformed", detail=f"EventType {kind} of a client")
             data = xml.value(posted, "EventData")
             detail = xml.value(posted, "EventDetail")
             self.queue.add(kind, data, detail)

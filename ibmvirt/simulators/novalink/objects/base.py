@@ -108,6 +108,12 @@ def required(element: xml.Element, path: str) -> str:
     return found
 
 
+def check_name(kind: str, name: str) -> None:
+    """:raises Refusal: no device can have the name of this storage."""
+    if "/" in name or name in (".", "..") or not name.isprintable():
+        raise refuse("storage_name", kind=kind, name=name)
+
+
 def number(element: xml.Element, path: str, default: str = "") -> float:
     """:raises Refusal: the value is no number."""
     text = xml.value(element, path, default)

@@ -66,6 +66,7 @@ class LogicalPartition(base.Noun):
         uuid = self._uuid(system, element)
         _check_memory(element)
         _check_processors(element)
+        _check_mode(system, element)
         number = xml.value(element, "PartitionID") or str(_next_id(system))
         if base.number(element, "PartitionID", number) > _most(system):
             raise refuse("no_id", limit=_most(system))
@@ -131,6 +132,7 @@ class LogicalPartition(base.Noun):
             table.set_value(element, tag, item.value(tag))
         _check_memory(element)
         _check_processors(element)
+        _check_mode(system, element)
         partition.set_current(element)
         changed = item.changed(element)
         if _size(changed) != _size(item):
@@ -215,6 +217,19 @@ def _check_processors(element: xml.Element) -> None:
         )
         if not 0 < least <= wanted <= most:
             raise refuse("processor_limits", what=tag)
+
+
+def _check_mode(system: store.System, element: xml.Element) -> None:
+    """:raises Refusal: the system has no such processor compatibility mode."""
+    mode = xml.value(element, "PendingProcessorCompatibilityMode")
+    machine = system.get("ManagedSystem", system.uuid)
+    path = (
+        "AssociatedSystemProcessorConfiguration/"
+        "SupportedPartitionProcessorCompatibilityModes"
+    )
+    known = {(found.text or "").strip() for found in xml.findall(machine.element, path)}
+    if mode and known and mode not in {"default", *known}:
+        raise refuse("compatibility", mode=mode)
 
 
 # The transport and the operations ask here.

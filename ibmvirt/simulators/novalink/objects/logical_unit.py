@@ -53,6 +53,7 @@ class LogicalUnit(base.Noun):
         size = base.number(posted, "UnitCapacity")
         thin = xml.value(posted, "ThinDevice", "true") == "true"
         self._check_name(system, parent, name, kind, None)
+        base.check_name(self.TYPE, name)
         if size <= 0:
             raise refuse("malformed", detail=f"UnitCapacity {size} of {name}")
         source = xml.value(posted, "ClonedFrom")
@@ -96,6 +97,7 @@ class LogicalUnit(base.Noun):
         table.set_value(element, "LogicalUnitType", kind)
         tier = system.get(*item.parent.split("/"))
         name = base.required(element, "UnitName")
+        base.check_name(self.TYPE, name)
         self._check_name(system, tier, name, kind, item.uuid)
         renamed = system.replace(item.changed(element))
         return resize(system, renamed, size)

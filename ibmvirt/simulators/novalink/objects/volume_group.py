@@ -149,6 +149,7 @@ def _check_names(
                 raise refuse("disk_exists", kind=kind, name=name)
             taken.add(identity)
             limit = _NAME_LIMIT[kind]
+            base.check_name(kind, name)
             if identity not in there and len(name) > limit:
                 raise refuse("disk_name", kind=kind, name=name, limit=limit)
 
@@ -305,6 +306,7 @@ def add_media(
     if any(xml.value(m, "MediaName") == name for m in xml.findall(element, _MEDIA)):
         raise refuse("disk_exists", kind="VirtualOpticalMedia", name=name)
     limit = _NAME_LIMIT["VirtualOpticalMedia"]
+    base.check_name("VirtualOpticalMedia", name)
     if not 0 < len(name) <= limit:
         raise refuse("disk_name", kind="VirtualOpticalMedia", name=name, limit=limit)
     used = sum(base.number(m, "Size", "0") for m in xml.findall(element, _MEDIA))

@@ -91,7 +91,7 @@ _NUMBERS: dict[str, tuple[float, float]] = {
     "SharedProcessorPoolID": (0, 63),
     "Size": (0, math.inf),
     "SwitchID": (0, 255),
-    "TrunkPriority": (0, 15),
+    "TrunkPriority": (1, 15),
     "UncappedWeight": (0, 255),
     "UnitCapacity": (0, math.inf),
     "VirtualSlotNumber": (0, 65535),

@@ -23,6 +23,7 @@ from pypowervm import exceptions as pvm_exc
 from pypowervm.tasks import power
 from pypowervm.wrappers import event as pvm_event
 
+from tests.functional.simulators.novalink import support
 from tests.unit.simulators.novalink import requests
 
 
@@ -73,6 +74,15 @@ def test_every_client_gets_each_event_once(adapter):
     event = pvm_event.Event.bld(adapter, "mine", "detail")
     event.create()
     assert described(poll(adapter, "a")) == [("CUSTOM_CLIENT_EVENT", "mine", "detail")]
+
+
+def test_a_client_tells_of_nothing_that_is_the_platforms(raw):
+    body = (
+        f'<Event xmlns="{support.WEB.replace("web", "uom")}">'
+        "<EventType>DELETE_URI</EventType><EventData>x</EventData></Event>"
+    )
+    status, _headers, answer = raw.ask("PUT", "uom/Event", body)
+    assert (status, "DELETE_URI" in support.message(answer)) == (400, True)
 
 
 def test_a_poll_waits_for_the_next_event(adapter):

@@ -122,6 +122,17 @@ def _(system):
     support.make(system, "LogicalPartition", lpar("n" * 32))
 
 
+@refusal("compatibility")
+def _(system):
+    mode = {"PendingProcessorCompatibilityMode": "POWER99"}
+    support.make(system, "LogicalPartition", lpar("new", **mode))
+
+
+@refusal("compatibility")
+def _(system):
+    edit(system, lpars(system)[0], "PendingProcessorCompatibilityMode", "Z16")
+
+
 @refusal("partition_name")
 def _(system):
     edit(system, lpars(system)[0], "PartitionName", "n" * 32)

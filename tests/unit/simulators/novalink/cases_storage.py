@@ -272,3 +272,28 @@ def _(system):
 def _(system):
     item = unit(system, "disk")
     edit(system, item, "UnitCapacity", "NaN")
+
+
+@refusal("storage_name")
+def _(system):
+    unit(system, "../../../../tmp/x")
+
+
+@refusal("storage_name")
+def _(system):
+    edit(system, unit(system, "disk"), "UnitName", "..")
+
+
+@refusal("storage_name")
+def _(system):
+    disk(system, group_of(system), "../disk", 1)
+
+
+@refusal("storage_name")
+def _(system):
+    medium(system, group_of(system), "a\u2028b")
+
+
+@refusal("storage_name")
+def _(system):
+    volume_group.add_media(system, group_of(system), "a/b", 1, "0")
