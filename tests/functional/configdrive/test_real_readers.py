@@ -18,20 +18,18 @@ The tests run with the tools that the machine has; a test names the others.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import pathlib
 import re
 import shutil
 import subprocess
-import sys
 import warnings
 
 import pytest
 
 from ibmvirt import configdrive
-from tests.support import configdrives
+from tests.support import cloudinit, configdrives
 
 DRIVES = {"typical": configdrives.typical, "odd": configdrives.odd}
 PUBLISHER = "OpenStack Nova 34.0.0"
@@ -50,19 +48,6 @@ def run(*command: str | pathlib.Path) -> str:
 
 def found(tool: str) -> bool:
     return shutil.which(tool, path="/usr/sbin:/usr/bin:/sbin:/bin") is not None
-
-
-@functools.cache
-def cloud_init_python() -> str | None:
-    """A Python that has cloud-init: this one, or the system's."""
-    for python in (sys.executable, "/usr/bin/python3"):
-        probe = [python, "-c", "import cloudinit.sources.helpers.openstack"]
-        try:
-            if not subprocess.run(probe, capture_output=True, timeout=60).returncode:
-                return python
-        except OSError:
-            continue
-    return None
 
 
 # Tools that extract a whole image.
@@ -155,7 +140,7 @@ def probe(image):
 EXTRACTORS_HERE = [name for name in EXTRACTORS if found(name.split(",")[0])]
 LISTINGS_HERE = sorted(name for name, (tool, _) in LISTINGS.items() if found(tool))
 REFERENCES = ["genisoimage"] if found("genisoimage") else []
-CLOUD_INIT = [python] if (python := cloud_init_python()) else []
+CLOUD_INIT = [python] if (python := cloudinit.python()) else []
 
 
 def test_tools_that_are_not_here_are_named():
@@ -241,28 +226,10 @@ def test_our_reader_finds_directories_that_were_moved(tmp_path, reference):
     assert files_in(tmp_path / "out") == files
 
 
-READ_WITH_CLOUD_INIT = """
-import hashlib, json, sys
-from cloudinit.sources.helpers import openstack
-reader = openstack.ConfigDriveReader(sys.argv[1])
-def plain(value):
-    if isinstance(value, bytes):
-        return "sha256:" + hashlib.sha256(value).hexdigest()
-    raise TypeError(type(value))
-print(json.dumps(reader.read_v2(), sort_keys=True, default=plain))
-"""
-
-
-def read_with_cloud_init(python: str, image: pathlib.Path, to: pathlib.Path) -> dict:
-    with configdrive.Image(image) as opened:
-        opened.extract(to)
-    return json.loads(run(python, "-c", READ_WITH_CLOUD_INIT, to))
-
-
 @pytest.mark.parametrize("python", CLOUD_INIT)
 def test_cloud_init_reads_the_drive(tmp_path, python):
     files = configdrives.typical()
-    result = read_with_cloud_init(python, ours(tmp_path, "typical"), tmp_path / "a")
+    result = cloudinit.read(python, ours(tmp_path, "typical"), tmp_path / "a")
     assert result["version"] == 2
     expected = json.loads(files["openstack/2018-08-27/meta_data.json"])
     assert result["metadata"]["uuid"] == expected["uuid"]
@@ -277,6 +244,6 @@ def test_cloud_init_reads_the_drive(tmp_path, python):
 @pytest.mark.parametrize("python", CLOUD_INIT)
 @pytest.mark.parametrize("reference", REFERENCES)
 def test_cloud_init_reads_the_same_from_genisoimage(tmp_path, reference, python):
-    mine = read_with_cloud_init(python, ours(tmp_path, "typical"), tmp_path / "a")
+    mine = cloudinit.read(python, ours(tmp_path, "typical"), tmp_path / "a")
     theirs = genisoimage(tmp_path, "typical")
-    assert mine == read_with_cloud_init(python, theirs, tmp_path / "b")
+    assert mine == cloudinit.read(python, theirs, tmp_path / "b")

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import time
 import urllib.request
@@ -24,12 +25,15 @@ from openstack import exceptions
 
 from ibmvirt import configdrive
 from tests.functional.nova.servers import boot, delete, guest, settled, wait
+from tests.support import cloudinit
+
+SCRIPT = b"#!/bin/sh\n"
 
 
-def test_a_servers_life(zvm_nova):
+def test_a_servers_life(zvm_nova, tmp_path):
     nova = zvm_nova
-    password = base64.b64encode(b"#!/bin/sh\n").decode()
-    server = wait(nova, boot(nova, networks=nova.networks, user_data=password))
+    script = base64.b64encode(SCRIPT).decode()
+    server = wait(nova, boot(nova, networks=nova.networks, user_data=script))
     found = guest(nova, server)
     assert found["state"] == "on"
     assert found["hostname"].split(".")[0] == "server"
@@ -41,6 +45,9 @@ def test_a_servers_life(zvm_nova):
         drive = response.read()
     report = configdrive.verify(io.BytesIO(drive))
     assert report is not None
+    if (python := cloudinit.python()) is not None:
+        read = cloudinit.read(python, io.BytesIO(drive), tmp_path / "drive")
+        told(read, server, found)
     compute = nova.client.compute
     compute.pause_server(server)
     wait(nova, server, "PAUSED")
@@ -60,6 +67,20 @@ def test_a_servers_life(zvm_nova):
     delete(nova, server)
     assert nova.simulator.compare() == []
     assert list((nova.state / "zvm").rglob("cfgdrive.iso")) == []
+
+
+def told(read, server, guest):
+    """The guest's own reader finds the server that Nova knows."""
+    assert read["metadata"]["uuid"] == server.id
+    assert read["metadata"]["hostname"] == guest["hostname"]
+    assert read["userdata"] == f"sha256:{hashlib.sha256(SCRIPT).hexdigest()}"
+    ports = [address for net in server.addresses.values() for address in net]
+    links = read["networkdata"]["links"]
+    assert {link["ethernet_mac_address"] for link in links} == {
+        port["OS-EXT-IPS-MAC:mac_addr"] for port in ports
+    }
+    given = {network.get("ip_address") for network in read["networkdata"]["networks"]}
+    assert given == {port["addr"] for port in ports}
 
 
 def test_rebuild(zvm_nova):
