@@ -28,6 +28,8 @@ LOG = logging.getLogger(__name__)
 
 PROTOCOL = "fibre_channel"
 _DEVICE = "/dev/vdb"
+# zvmsdk/dist.py: rhel6 implements neither attach nor detach.
+_NO_SCRIPTS = ("rhel6", "redhat6")
 
 
 class Volumes(capability.Volumes):
@@ -284,13 +286,19 @@ def _name(volume: plan.Volume) -> str:
 def _attachment(
     guest: plan.GuestRef, volume: plan.Volume, state: str
 ) -> holdings.Attachment:
-    """:raises InvalidRequest: the guest's release of Linux is not known."""
+    """:raises InvalidRequest: the guest's release of Linux is not known, or cannot."""
     os_version = str(guest.record.get(identity.OS_KEY) or "")
     if not os_version:
         raise exceptions.InvalidRequest(
             f"use the volume {volume.id} with the guest {guest.id}",
             "the guest's release of Linux is not known",
             "set os_distro and os_version in the properties of its image",
+        )
+    if os_version.startswith(_NO_SCRIPTS):
+        raise exceptions.InvalidRequest(
+            f"use the volume {volume.id} with the guest {guest.id}",
+            f"the Connector has no scripts for volumes in {os_version}",
+            "use an image of rhel7 or later, sles or ubuntu",
         )
     return holdings.Attachment(
         state=state,

@@ -153,16 +153,22 @@ _MODULES: dict[tuple[int, int], tuple[type[ConnectorError], str]] = {
 }
 
 
+def _number(value: object) -> int:
+    """Defect: some errors name their module, where all others have its number."""
+    try:
+        return int(str(value))
+    except ValueError:
+        return 0
+
+
 def error_for(
     attempted: str, answer: typing.Mapping[str, typing.Any]
 ) -> ConnectorError:
     """The error that an answer with an overallRC other than 0 stands for."""
-    codes = (
-        int(answer.get("overallRC") or 0),
-        int(answer.get("rc") or 0),
-        int(answer.get("rs") or 0),
+    overall, rc, rs, module = (
+        _number(answer.get(name)) for name in ("overallRC", "rc", "rs", "modID")
     )
-    module = int(answer.get("modID") or 0)
+    codes = (overall, rc, rs)
     found = _MODULES.get((module, codes[2])) if codes[0] == 300 else _TABLE.get(codes)
     kind, remedy = found or _TABLE.get((codes[0], None, None), (ConnectorError, ""))
     # Outputs of tools have line ends, and some are written as text.

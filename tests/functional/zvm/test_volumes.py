@@ -266,6 +266,17 @@ def test_what_cannot_be_used_is_refused(driven, values, shown):
         driven.backend.volumes.check((volume,))
 
 
+def test_a_release_without_scripts_for_volumes_is_refused(driven):
+    """Before a device is reserved; the Connector would do so halfway through."""
+    driven.image = {"properties": {"os_distro": "rhel", "os_version": "6.9"}}
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    driven.simulator.mark()
+    with pytest.raises(exceptions.InvalidRequest, match=r"volume-1.*rhel6\.9"):
+        attach(driven, spawn, support.volume(1))
+    assert driven.simulator.compare() == []
+
+
 def test_a_template_by_name_and_by_id(driven, spawn):
     client = support.client(driven.simulator)
     client("create_fcp_template", "other", fcp_devices="1a04-1a05;1b04-1b05")

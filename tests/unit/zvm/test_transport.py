@@ -190,6 +190,30 @@ def test_a_schema_error_is_a_refusal(server, calls):
         calls.create_guest("OSV1", 1, 512, [])
 
 
+@pytest.mark.parametrize(
+    ("codes", "kind", "shown"),
+    [
+        ((404, 404, 1, 10), errors.NotFound, "overallRC 404"),
+        ((8, 400, 4, 10), errors.NotFound, "rc 400, rs 4"),
+        ((8, 596, 3543, 10), errors.PoolFull, "add volumes to the disk pool"),
+        ((300, 300, 13, 40), errors.AlreadyExists, "why"),
+        ((300, 300, 9, 30), errors.ConnectorError, "multipathd must run"),
+        # Another module's 9 says nothing of volumes.
+        ((300, 300, 9, 10), errors.ConnectorError, r"why \(overallRC 300, .*rs 9\)"),
+        # The Connector's "not implemented" has the module's name.
+        ((501, 501, 1, "volume"), errors.Unsupported, "overallRC 501"),
+        ((None, "x", None, None), errors.ConnectorError, "overallRC 0"),
+    ],
+)
+def test_errors_by_their_codes(codes, kind, shown):
+    names = ("overallRC", "rc", "rs", "modID")
+    answer = {**dict(zip(names, codes, strict=True)), "errmsg": "why\\n"}
+    found = errors.error_for("do something to OSV1", answer)
+    assert type(found) is kind
+    with pytest.raises(errors.ConnectorError, match=f"do something to OSV1.*{shown}"):
+        raise found
+
+
 def test_a_request_that_the_connector_would_cut_is_not_sent(server, calls):
     disks = [{"size": "10g", "format": "ext4"}] * 200
     with pytest.raises(errors.RequestTooLong, match="reads 4096"):
