@@ -195,7 +195,7 @@ def test_a_schema_error_is_a_refusal(server, calls):
     [
         ((404, 404, 1, 10), errors.NotFound, "overallRC 404"),
         ((8, 400, 4, 10), errors.NotFound, "rc 400, rs 4"),
-        ((8, 596, 3543, 10), errors.PoolFull, "add volumes to the disk pool"),
+        ((8, 596, 3543, 10), errors.PoolFull, "Add volumes to the disk pool"),
         ((300, 300, 13, 40), errors.AlreadyExists, "why"),
         ((300, 300, 9, 30), errors.ConnectorError, "multipathd must run"),
         # Another module's 9 says nothing of volumes.
@@ -325,7 +325,7 @@ def test_a_question_is_not_waited_for_as_long_as_a_change(server, sent):
         assert set(sent) == {("GET", (7.0, 300.0))}
         sent.clear()
         with pytest.raises(errors.ConnectorAnswerLost):
-            calls.start("OSV1")
+            calls.create_guest("OSV1", 1, 512, [])
         # This one waits for another guest's attach.
         with pytest.raises(errors.ConnectorAnswerLost):
             fcp.Fcp(calls).use("1a00")
@@ -367,6 +367,6 @@ def test_tls_that_breaks_after_the_request_leaves_its_end_open(
         raise requests.exceptions.SSLError("[SSL: BAD_LENGTH] bad length")
 
     monkeypatch.setattr(requests.Session, "request", request)
-    with pytest.raises(errors.ConnectorAnswerLost, match="start the guest OSV1"):
-        calls.start("OSV1")
+    with pytest.raises(errors.ConnectorAnswerLost, match="create the guest OSV1"):
+        calls.create_guest("OSV1", 1, 512, [])
     assert len(tries) == 1
