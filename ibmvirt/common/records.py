@@ -17,12 +17,15 @@ from __future__ import annotations
 
 import collections.abc
 import contextlib
+import logging
 import typing
 
 import nova.exception
 from nova.virt import driver as nova_driver
 
 from ibmvirt.common import capability, plan, planning
+
+LOG = logging.getLogger(__name__)
 
 
 def keep(instance: typing.Any, record: plan.Values) -> None:
@@ -34,13 +37,21 @@ def keep(instance: typing.Any, record: plan.Values) -> None:
 
 @contextlib.contextmanager
 def during(instance: typing.Any, record: plan.Values) -> collections.abc.Iterator[None]:
-    """Keep values as long as the block runs; they stay when it fails."""
+    """Keep values as long as the block runs; they stay when it fails.
+
+    What the block did is done, also if Nova's database is away after it: then
+    they are forgotten with the next change of the server.
+    """
     keep(instance, record)
     yield
-    if record:
-        for name in record:
-            instance.system_metadata.pop(name, None)
+    if not record:
+        return
+    for name in record:
+        instance.system_metadata.pop(name, None)
+    try:
         instance.save()
+    except Exception as error:
+        LOG.warning("%s: %s stays: %s", instance.uuid, ", ".join(record), error)
 
 
 def reread(instance: typing.Any) -> None:

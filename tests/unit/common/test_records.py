@@ -124,6 +124,29 @@ def test_an_attached_volume_leaves_its_mark_in_the_connection(driver, volumes, s
     assert "attaching_vol-1" not in server.system_metadata
 
 
+def test_an_attached_volume_is_attached_also_when_the_database_is_away(
+    driver, volumes, spawn, world, monkeypatch
+):
+    """Nova would take an error for a volume that is not attached."""
+    server = spawn()
+    connection = {
+        "driver_volume_type": "fibre_channel",
+        "data": {"volume_id": "vol-1", "target_lun": 1},
+    }
+    real = server.save
+
+    def save(*arguments, **names):
+        if "attaching_vol-1" not in server.system_metadata:
+            raise nova.NovaException("the database is away")
+        real(*arguments, **names)
+
+    monkeypatch.setattr(server, "save", save)
+    driver.attach_volume(nova_objects.request(), connection, server, "/dev/sdb")
+    assert connection["data"]["udid"] == "disk of vol-1"
+    # The next time that it is saved, the record is gone.
+    assert "attaching_vol-1" not in server.system_metadata
+
+
 def test_what_is_being_attached_is_kept_until_that_is_done(
     driver, volumes, spawn, world
 ):
