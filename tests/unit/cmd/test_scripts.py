@@ -54,6 +54,28 @@ def test_the_extra_is_named(module, argument, said):
     assert "Traceback" not in ran.stderr
 
 
+# Loads what Nova's API loads, where ibmvirt is installed there without an extra.
+API = """
+import importlib, sys
+
+class Without:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("pypowervm", "taskflow", "zvmconnector", "lxml"):
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, Without())
+for name in ("ibmvirt.powervm.guests.validators", "ibmvirt.zvm.validators"):
+    assert importlib.import_module(name).register()
+"""
+
+
+def test_novas_api_needs_no_extra_to_validate_extra_specs():
+    ran = subprocess.run(
+        [sys.executable, "-c", API], capture_output=True, text=True, timeout=60
+    )
+    assert ran.returncode == 0, ran.stderr
+
+
 @pytest.mark.parametrize("driver", ["", "libvirt.LibvirtDriver", "ibmvirt.Driver"])
 def test_a_host_of_another_driver_is_not_checked(driver, tmp_path, capsys):
     path = tmp_path / "nova.conf"
