@@ -27,6 +27,9 @@ GROUP = "ViosSCSIMapping"
 MEDIA = "VirtualOpticalMedia"
 VOLUME = "PhysicalVolume"
 DISK = "VirtualDisk"
+# Devices of a pair of adapters, as nova-powervm had them (pypowervm's
+# scsi_mapper): more would share too few commands of the client's driver.
+_DEVICES = 32
 # Kind, id and name of a backing device.
 Identity = tuple[str, str, str]
 # The mappings of a VIOS that are meant.
@@ -80,10 +83,27 @@ def names(elements: list[typing.Any]) -> str:
 def add(
     wrapper: typing.Any, adapter: typing.Any, lpar_uuid: str, element: typing.Any
 ) -> None:
-    """Map a backing device to a partition, in the wrapper of a VIOS."""
-    wrapper.scsi_mappings.append(
-        virtual_io_server.VSCSIMapping.bld(adapter, None, lpar_uuid, element)
-    )
+    """Map a backing device to a partition, in the wrapper of a VIOS.
+
+    Over a pair of adapters that the partition has there, so that it takes no
+    slot and a system that runs without RMC sees it too; the emptiest, and of
+    several the last, since the first leads to what it boots from. Without one
+    that has room, the platform makes a pair.
+    """
+    buses: dict[str, list[typing.Any]] = {}
+    for mapping in of(wrapper, lpar_uuid):
+        server = mapping.server_adapter
+        # Those that were added to the wrapper just now have no adapters yet.
+        if mapping.client_adapter is not None and server is not None and server.udid:
+            buses.setdefault(server.udid, []).append(mapping)
+    roomy = [bus for bus in buses.values() if len(bus) < _DEVICES]
+    kind = virtual_io_server.VSCSIMapping
+    if roomy:
+        bus = min(reversed(roomy), key=len)
+        made = kind.bld_from_existing(bus[0], element)
+    else:
+        made = kind.bld(adapter, None, lpar_uuid, element)
+    wrapper.scsi_mappings.append(made)
 
 
 @dataclasses.dataclass

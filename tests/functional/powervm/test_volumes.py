@@ -16,8 +16,10 @@
 from __future__ import annotations
 
 import pytest
+from pypowervm.wrappers import virtual_io_server
 
 from ibmvirt.common import exceptions, plan
+from ibmvirt.powervm import mappings
 from tests.support import powervm
 
 
@@ -182,3 +184,47 @@ def test_any_one_call_of_an_attach_may_fail(driven, guest, phase, kind):
         volumes.detach(guest, volume)
         assert simulator.compare() == [], (key, occurrence)
     assert all(error.attempted for error in errors)
+
+
+def slots(driven, guest):
+    """Client slots of the guest's storage, a VIOS at a time."""
+    found = {}
+    for wrapper in virtual_io_server.VIOS.get(
+        driven.backend.guests._adapter, xag=[mappings.GROUP]
+    ):
+        for mapping in mappings.of(wrapper, guest.id):
+            slot = mapping.client_adapter.lpar_slot_num
+            found.setdefault(wrapper.name, []).append(slot)
+    return found
+
+
+def test_volumes_share_the_adapters_that_the_partition_has(driven, guest):
+    before = slots(driven, guest)
+    driven.simulator.mark()
+    some = [a_volume(driven, number)[0] for number in range(301, 305)]
+    for volume in some:
+        driven.backend.volumes.attach(guest, volume)
+    after = slots(driven, guest)
+    for name, there in before.items():
+        assert set(after[name]) == set(there)
+        assert len(after[name]) == len(there) + len(some)
+    for volume in some:
+        driven.backend.volumes.detach(guest, volume)
+    assert slots(driven, guest) == before
+
+
+def test_a_pair_of_adapters_has_not_more_devices_than_its_driver_serves(
+    driven, guest, monkeypatch
+):
+    monkeypatch.setattr(mappings, "_DEVICES", 3)
+    for number in range(301, 306):
+        driven.backend.volumes.attach(guest, a_volume(driven, number)[0])
+    for there in slots(driven, guest).values():
+        assert max(there.count(slot) for slot in there) == 3
+
+
+def test_a_volume_comes_to_a_system_that_runs_without_rmc(driven, guest):
+    driven.simulator.world("rmc", partition=guest.name, state="inactive")
+    volume, _lun = a_volume(driven)
+    driven.backend.volumes.attach(guest, volume)
+    assert disks(driven, guest) == ["vios1", "vios2"]
