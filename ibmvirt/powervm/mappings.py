@@ -20,8 +20,9 @@ import typing
 
 from pypowervm.wrappers import virtual_io_server
 
+from ibmvirt.common import plan
 from ibmvirt.powervm import parallel, writer
-from ibmvirt.powervm.rest import topology
+from ibmvirt.powervm.rest import errors, topology
 
 GROUP = "ViosSCSIMapping"
 MEDIA = "VirtualOpticalMedia"
@@ -74,6 +75,13 @@ def key(element: typing.Any) -> tuple[str, str]:
     """What tells a backing device from others of a VIOS, also in a reference."""
     kind = str(element.schema_type)
     return kind, str(element.name if kind in (MEDIA, DISK) else element.udid)
+
+
+def read(adapter: typing.Any, guest: plan.GuestRef) -> set[Identity]:
+    """Whatever the VIOSes map to a partition. One call."""
+    with errors.attempting(f"read the storage of the partition {guest.name}"):
+        wrappers = virtual_io_server.VIOS.get(adapter, xag=[GROUP])
+    return identities(m for wrapper in wrappers for m in of(wrapper, guest.id))
 
 
 def names(elements: list[typing.Any]) -> str:

@@ -19,15 +19,14 @@ import logging
 import typing
 
 from pypowervm.wrappers import storage as storage_wrapper
-from pypowervm.wrappers import virtual_io_server
 
 from ibmvirt.common import capability, exceptions, plan
 from ibmvirt.powervm import mappings, owners, parallel, writer
 from ibmvirt.powervm import media as media_files
 from ibmvirt.powervm.disks import base, kinds
-from ibmvirt.powervm.rest import errors, topology
+from ibmvirt.powervm.rest import topology
 from ibmvirt.powervm.volumes import base as volume_base
-from ibmvirt.powervm.volumes import missed
+from ibmvirt.powervm.volumes import missed, wwpns
 
 LOG = logging.getLogger(__name__)
 
@@ -307,24 +306,24 @@ class Storage(capability.Storage):
         for kind_ in self._volumes.values():
             kind_.forget(disks, udids, kept)
 
+    def adapters(self, spec: plan.GuestSpec) -> int:
+        """How many adapters a new partition gets for its storage, at least."""
+        # By NPIV volumes have none of their own.
+        own = 0 if wwpns.kept(spec.server.system_metadata) else len(spec.volumes)
+        if not spec.disks:
+            return own
+        active = self._topology.active_vioses()
+        return own + len(spec.disks) * self._disks.configured.paths(active)
+
     def count(self, guest: plan.GuestRef) -> int:
         """How many disks a partition has; each counts once. One call."""
-        found = self._disks_of(guest)
+        found = mappings.read(self._adapter, guest)
         return len({identity for kind, identity, _n in found if kind != mappings.MEDIA})
 
     def has_volumes(self, guest: plan.GuestRef) -> bool:
         """Whether a VIOS maps a volume to the partition. One call."""
-        return any(kind == mappings.VOLUME for kind, *_id in self._disks_of(guest))
-
-    def _disks_of(self, guest: plan.GuestRef) -> set[mappings.Identity]:
-        """Whatever the VIOSes map to a partition."""
-        with errors.attempting(f"read the storage of the partition {guest.name}"):
-            wrappers = virtual_io_server.VIOS.get(self._adapter, xag=[mappings.GROUP])
-        return {
-            identity
-            for wrapper in wrappers
-            for identity in mappings.identities(mappings.of(wrapper, guest.id))
-        }
+        found = mappings.read(self._adapter, guest)
+        return any(kind == mappings.VOLUME for kind, *_id in found)
 
     def boot_slots(
         self,

@@ -81,6 +81,10 @@ class DiskKind(capability.Disks):
     ) -> tuple[topology.Vios, ...]:
         """Those of the VIOSes that can map the disk."""
 
+    def paths(self, active: tuple[topology.Vios, ...]) -> int:
+        """How many of the VIOSes will map a disk that is made now."""
+        return 1
+
     @abc.abstractmethod
     def capacity(self) -> tuple[float, float]:
         """GB where the disks are made: all of them, and what is free."""

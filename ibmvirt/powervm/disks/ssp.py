@@ -119,6 +119,9 @@ class SharedPool(base.DiskKind):
             self._topology.tier(), active, f"map the disk {disk.name}"
         )
 
+    def paths(self, active: tuple[topology.Vios, ...]) -> int:
+        return len(units.nodes_of(self._topology.tier(), active, "map a disk"))
+
     def element(self, disk: plan.DiskRef) -> typing.Any:
         return storage_wrapper.LU.bld_ref(self._adapter, disk.name, disk.id)
 

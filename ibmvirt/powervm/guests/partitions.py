@@ -34,6 +34,9 @@ from ibmvirt.powervm.networks import base as networks
 from ibmvirt.powervm.rest import errors, topology
 from ibmvirt.powervm.volumes import intents, wwpns
 
+# Slots 0 and 1 are the consoles'.
+_CONSOLES = 2
+
 # State of the REST API -> Nova's.
 _STATES = {
     "not activated": power_state.SHUTDOWN,
@@ -78,6 +81,10 @@ class Mappings(typing.Protocol):
         """Slots of the adapters that lead to what the partition boots from."""
         ...
 
+    def adapters(self, spec: plan.GuestSpec) -> int:
+        """How many adapters a new partition gets for its storage, at least."""
+        ...
+
     def count(self, guest: plan.GuestRef) -> int:
         """How many disks the partition has."""
         ...
@@ -115,8 +122,20 @@ class Partitions(capability.Guests):
         return specs.from_flavor(flavor, image, self._defaults)
 
     def check(self, wanted: plan.GuestSpec) -> None:
-        """Build the partition's description, which refuses what cannot be."""
+        """Build the partition's description, which refuses what cannot be.
+
+        :raises InvalidRequest: it cannot be described, or has too few slots.
+        """
         self._build(wanted)
+        most = int(wanted.platform.attributes[lpar_builder.MAX_IO_SLOTS]) - _CONSOLES
+        needed = len(wanted.vifs) + self._mappings.adapters(wanted)
+        if needed > most:
+            raise exceptions.InvalidRequest(
+                f"describe the partition of {wanted.server.name}",
+                f"its ports, disks and volumes need {needed} virtual slots and there "
+                f"are {most}",
+                "use fewer of them, or raise [powervm]maximum_io_slots",
+            )
 
     def _build(self, wanted: plan.GuestSpec) -> typing.Any:
         what = f"describe the partition of {wanted.server.name}"

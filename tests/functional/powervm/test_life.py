@@ -240,6 +240,18 @@ def test_a_port_that_cannot_be_plugged_is_refused_before_anything(
         driven.backend.networks.check((port,))
 
 
+def test_too_few_slots_are_refused_before_anything(novalink):
+    with powervm.running(novalink, maximum_io_slots=16) as driven:
+        more = tuple(plan.DiskSpec("ephemeral", n, 1024) for n in range(5))
+        # A disk takes a slot for each VIOS, a port one.
+        driven.plan(1, vifs=2, further=more)
+        with pytest.raises(exceptions.InvalidRequest) as raised:
+            driven.plan(2, vifs=3, further=more)
+        text = str(raised.value)
+        assert "need 15 virtual slots and there are 14" in text
+        assert "maximum_io_slots" in text
+
+
 def test_what_does_not_fit_is_refused_and_leaves_nothing(driven):
     spawn = driven.plan(extra_specs={"powervm:proc_units": "200"})
     big = plan.GuestSpec(
