@@ -21,6 +21,7 @@ import importlib
 import logging
 import math
 import os
+import pathlib
 import shutil
 import sys
 
@@ -58,16 +59,31 @@ def _common(parser: argparse.ArgumentParser) -> None:
         help="simulated seconds in a real one; 0 = only by hand (default %(default)s)",
     )
     add("--state-dir", metavar="DIR", help="keep the state here; default: temporary")
-    add("--ready-file", metavar="FILE", help="write JSON here once it serves")
+    add(
+        "--ready-file",
+        type=_file,
+        metavar="FILE",
+        help="write JSON here once it serves",
+    )
     # For the Python handle: nothing is left when the parent is killed.
     add("--end-with-stdin", metavar="DIR", help=argparse.SUPPRESS)
 
 
 def _address(text: str) -> str:
     """HOST:PORT as it was given, if it is one."""
-    _host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    host, colon, port = text.rpartition(":")
+    good = port.isascii() and port.isdigit() and int(port) <= 65535
+    if not colon or not good or ":" in host:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not HOST:PORT, with a name or an IPv4 address"
+        )
+    return text
+
+
+def _file(text: str) -> str:
+    """The path of a file that can be written: its directory is there."""
+    if not pathlib.Path(text).absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is in no directory that is there")
     return text
 
 

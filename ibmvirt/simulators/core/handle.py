@@ -191,7 +191,7 @@ class Simulator:
         return result
 
     def wait_journal(
-        self, timeout: float = 20.0, **query: typing.Any
+        self, timeout: float = 60.0, **query: typing.Any
     ) -> list[dict[str, typing.Any]]:
         """Wait for records that fit; ``count`` of them, ``done`` if told so."""
         fields = {"timeout": timeout, **query}
@@ -211,7 +211,7 @@ class Simulator:
     def delete_rule(self, number: int | None = None) -> None:
         self.admin("DELETE", "rules" if number is None else f"rules/{number}")
 
-    def wait_parked(self, number: int, timeout: float = 20.0) -> bool:
+    def wait_parked(self, number: int, timeout: float = 60.0) -> bool:
         """Wait until a ``hold`` or ``hang`` rule holds a call."""
         return bool(
             self.admin(

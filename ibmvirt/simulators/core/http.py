@@ -297,7 +297,12 @@ class Server(http.server.ThreadingHTTPServer):
         self._lock = threading.Lock()
         self._stopped = False
         self._tls = tls
-        super().__init__(address, _Handler)
+        try:
+            super().__init__(address, _Handler)
+        except OSError as error:
+            host, port = address
+            text = f"cannot listen on {host}:{port}: {error.strerror}"
+            raise OSError(error.errno, text) from None
         if tls is not None:
             self.socket = tls.wrap_socket(
                 self.socket, server_side=True, do_handshake_on_connect=False

@@ -175,7 +175,9 @@ def announce(
     """Print lines for a shell to eval, and write the ready file whole."""
     for name, value in exports.items():
         print(f"export {name}={shlex.quote(value)}")
-    sys.stdout.flush()
+    if sys.stdout is not None:
+        # None: it was closed by who started this.
+        sys.stdout.flush()
     if ready_file:
         target = pathlib.Path(ready_file)
         partial = target.with_name(f".{target.name}.{os.getpid()}")

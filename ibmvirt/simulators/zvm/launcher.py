@@ -149,7 +149,10 @@ def main(argv: list[str] | None = None) -> int:
         deploy.init_application(), arguments.socket, arguments.member
     )
     host, _, port = arguments.listen.rpartition(":")
-    web = _Server((host, int(port)), _Handler)
+    try:
+        web = _Server((host, int(port)), _Handler)
+    except OSError as error:
+        sys.exit(f"cannot listen on {arguments.listen}: {error.strerror}")
     scheme = "http"
     if arguments.certificate:
         scheme = "https"

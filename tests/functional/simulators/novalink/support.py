@@ -50,7 +50,7 @@ class Raw:
     def __init__(self, system):
         self.system = system
         url = urllib.parse.urlsplit(system["url"])
-        self.connection = http.client.HTTPConnection(url.hostname, url.port, timeout=30)
+        self.connection = http.client.HTTPConnection(url.hostname, url.port, timeout=60)
         status, _headers, body = self.logon(system["username"], system["password"])
         assert status == 200
         self.token = etree.fromstring(body).findtext(f"{{{WEB}}}X-API-Session")
@@ -90,7 +90,7 @@ def message(body):
     return found.text
 
 
-def until(condition, seconds=20):
+def until(condition, seconds=60):
     """Ask again and again until it holds."""
     end = time.monotonic() + seconds
     while not condition():

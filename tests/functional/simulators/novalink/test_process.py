@@ -25,6 +25,7 @@ import sys
 import pytest
 from pypowervm.wrappers import storage as pvm_stor
 
+from ibmvirt.simulators import cli
 from ibmvirt.simulators.novalink import NovaLinkSimulator
 from tests.functional.simulators.novalink import support
 from tests.unit.simulators.novalink import requests
@@ -96,7 +97,7 @@ def test_it_ends_cleanly(started, tmp_path, number):
     process, _found, ready = started()
     support.until(ready.exists)
     process.send_signal(number)
-    _out, errors = process.communicate(timeout=20)
+    _out, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")
     assert list(tmp_path.iterdir()) == [ready]
 
@@ -104,7 +105,7 @@ def test_it_ends_cleanly(started, tmp_path, number):
 def test_killed_it_leaves_no_process(started, tmp_path):
     process, _found, _ready = started("--state-dir", str(tmp_path / "state"))
     process.send_signal(signal.SIGKILL)
-    process.wait(20)
+    process.wait(60)
     # No child of its own holds its output open.
     assert process.stdout.read() == ""
     again, found, _ready = started("--state-dir", str(tmp_path / "state"))
@@ -115,22 +116,48 @@ def test_killed_it_leaves_no_process(started, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--world", "/nowhere/world.yaml"], "/nowhere/world.yaml"),
         (["--latency", "some"], "--latency"),
         (["--nonsense"], "--nonsense"),
         (["--systems", "0"], "--systems: '0' is not 1 to 16"),
         (["--vioses", "17"], "--vioses: '17' is not 0 to 16"),
         (["--lpars", "-1"], "--lpars"),
         (["--lpars", "2000"], "--lpars: '2000' is not 0 to 1900"),
+        (["--listen", "[::1]:0"], "--listen: '[::1]:0' is not HOST:PORT"),
+        (["--ready-file", "/nowhere/ready"], "/nowhere/ready' is in no directory"),
     ],
 )
-def test_arguments_that_cannot_be(arguments, text):
+def test_arguments_that_cannot_be(capsys, arguments, text):
+    with pytest.raises(SystemExit):
+        cli.main(["powervm", *arguments])
+    assert text in capsys.readouterr().err
+
+
+def test_a_world_file_that_is_not_there():
     done = subprocess.run(
-        [*COMMAND, *arguments], capture_output=True, text=True, timeout=30
+        [*COMMAND, "--world", "/nowhere/world.yaml"],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
-    assert done.returncode != 0
-    assert text in done.stderr
+    assert done.returncode == 1
+    assert "/nowhere/world.yaml: No such file" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_without_an_output_it_serves(tmp_path):
+    """As a service of a supervisor that closes what it does not read."""
+    ready = tmp_path / "ready.json"
+    process = subprocess.Popen(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *COMMAND, "--ready-file", str(ready)],
+        stderr=subprocess.PIPE,
+    )
+    try:
+        support.until(lambda: ready.exists() or process.poll() is not None)
+        process.terminate()
+        _out, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, errors) == (0, b"")
 
 
 def test_two_systems_share_a_pool_and_nothing_else():

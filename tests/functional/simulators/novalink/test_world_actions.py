@@ -131,7 +131,7 @@ def test_an_answer_is_cut_in_its_middle(novalink, raw):
         match={"key": "GET ManagedSystem"}, phase="after", effect={"kind": "truncate"}
     )
     url = urllib.parse.urlsplit(novalink.systems[0]["url"])
-    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=20)
+    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=60)
     connection.request(
         "GET", "/rest/api/uom/ManagedSystem", headers={"X-API-Session": raw.token}
     )

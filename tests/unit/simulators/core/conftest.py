@@ -40,10 +40,10 @@ class Client:
         parts = urllib.parse.urlsplit(url)
         if parts.scheme == "https":
             self.connection = http.client.HTTPSConnection(
-                parts.netloc, timeout=20, context=context
+                parts.netloc, timeout=60, context=context
             )
         else:
-            self.connection = http.client.HTTPConnection(parts.netloc, timeout=20)
+            self.connection = http.client.HTTPConnection(parts.netloc, timeout=60)
 
     def __call__(self, verb, path, body=None, **headers):
         named = {name.replace("_", "-"): value for name, value in headers.items()}

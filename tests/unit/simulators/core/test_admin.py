@@ -141,7 +141,7 @@ def test_a_reset_to_no_mark_leaves_the_rules_and_what_they_hold(toy):
 @pytest.mark.parametrize("body", [b"{", b"\xff", b"[" * 100_000])
 def test_a_body_that_is_not_json(toy, body):
     address = urllib.parse.urlsplit(toy.admin_url).netloc
-    connection = http.client.HTTPConnection(address, timeout=20)
+    connection = http.client.HTTPConnection(address, timeout=60)
     connection.request("POST", "/sim/mark", body)
     response = connection.getresponse()
     assert response.status == 400
@@ -154,7 +154,7 @@ def test_a_body_that_is_not_json(toy, body):
 
 def test_a_body_that_is_too_long(toy):
     address = urllib.parse.urlsplit(toy.admin_url).netloc
-    connection = http.client.HTTPConnection(address, timeout=20)
+    connection = http.client.HTTPConnection(address, timeout=60)
     connection.request("POST", "/sim/mark", b" " * (33 << 20))
     response = connection.getresponse()
     assert response.status == 413
@@ -164,7 +164,7 @@ def test_a_body_that_is_too_long(toy):
 
 def test_the_page_escapes_what_clients_send(toy, client):
     client("GET", "/boxes/a", X_Audit_Memento="<script>alert(1)</script>")
-    with urllib.request.urlopen(f"{toy.admin_url}/sim/", timeout=20) as response:
+    with urllib.request.urlopen(f"{toy.admin_url}/sim/", timeout=60) as response:
         page = response.read().decode()
     assert "kept: boxes" in page
     assert "&lt;script&gt;" in page

@@ -63,7 +63,7 @@ def echo():
 @pytest.fixture
 def connection(echo):
     address = urllib.parse.urlsplit(echo.server.url).netloc
-    made = http.client.HTTPConnection(address, timeout=20)
+    made = http.client.HTTPConnection(address, timeout=60)
     yield made
     made.close()
 
@@ -77,7 +77,7 @@ def ask(connection, verb, path, body=None, **more):
 def raw(echo, text):
     """What the server sends until it closes."""
     found = b""
-    with socket.create_connection(echo.server.server_address[:2], timeout=20) as made:
+    with socket.create_connection(echo.server.server_address[:2], timeout=60) as made:
         made.sendall(text)
         made.shutdown(socket.SHUT_WR)
         while piece := made.recv(65536):
@@ -124,7 +124,7 @@ def test_wrong_framing_is_refused_and_the_connection_ends(echo, request_text, st
     answer = raw(echo, request_text)
     assert status in answer
     assert ask(
-        http.client.HTTPConnection(*echo.server.server_address[:2], timeout=20),
+        http.client.HTTPConnection(*echo.server.server_address[:2], timeout=60),
         *("GET", "/"),
     ) == (200, b"")
 
@@ -145,7 +145,7 @@ def test_a_body_that_ends_early_gets_no_answer(echo):
 
 
 def test_a_refused_client_may_end_its_sending_and_reads_why(echo):
-    with socket.create_connection(echo.server.server_address[:2], timeout=20) as made:
+    with socket.create_connection(echo.server.server_address[:2], timeout=60) as made:
         made.sendall(b"PUT / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (40 << 20))
         made.sendall(b" " * (served.MAX_BODY + (1 << 20)))
         answer = made.recv(1000)
@@ -160,7 +160,7 @@ def test_a_refused_client_may_end_its_sending_and_reads_why(echo):
 
 
 def test_a_client_that_asks_first_is_told_to_go_on(echo):
-    with socket.create_connection(echo.server.server_address[:2], timeout=20) as made:
+    with socket.create_connection(echo.server.server_address[:2], timeout=60) as made:
         made.sendall(
             b"PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
         )
@@ -174,7 +174,7 @@ def test_the_end_closes_idle_connections(echo, connection):
     echo.server.stop()
     assert connection.sock.recv(1) == b""
     with pytest.raises(ConnectionError):
-        http.client.HTTPConnection(*echo.server.server_address[:2], timeout=20).request(
+        http.client.HTTPConnection(*echo.server.server_address[:2], timeout=60).request(
             "GET", "/"
         )
     # Once more is harmless, also for one that never served.
@@ -186,7 +186,7 @@ def test_many_connections_at_once(echo):
     failed = []
 
     def work(number):
-        made = http.client.HTTPConnection(*echo.server.server_address[:2], timeout=20)
+        made = http.client.HTTPConnection(*echo.server.server_address[:2], timeout=60)
         body = str(number).encode() * 1000
         if any(ask(made, "PUT", "/", body) != (200, body) for _ in range(20)):
             failed.append(number)
@@ -210,17 +210,17 @@ def test_tls_is_verified_by_its_own_certificate(tmp_path):
     try:
         host, port = server.server_address[:2]
         trusting = ssl.create_default_context(cafile=certificate)
-        made = http.client.HTTPSConnection(host, port, timeout=20, context=trusting)
+        made = http.client.HTTPSConnection(host, port, timeout=60, context=trusting)
         assert ask(made, "GET", "/") == (200, b"safe")
         made.close()
-        stranger = http.client.HTTPSConnection(host, port, timeout=20)
+        stranger = http.client.HTTPSConnection(host, port, timeout=60)
         with pytest.raises(ssl.SSLCertVerificationError):
             stranger.request("GET", "/")
         # A client that is no TLS client ends alone.
-        with socket.create_connection((host, port), timeout=20) as plain:
+        with socket.create_connection((host, port), timeout=60) as plain:
             plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
             plain.recv(100)
-        made = http.client.HTTPSConnection(host, port, timeout=20, context=trusting)
+        made = http.client.HTTPSConnection(host, port, timeout=60, context=trusting)
         assert ask(made, "GET", "/") == (200, b"safe")
         made.close()
     finally:

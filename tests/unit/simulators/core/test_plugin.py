@@ -82,7 +82,7 @@ def test_a_dropped_command_of_the_connector_is_recorded(zvm_simulator, turn):
     # Its answer is an error; which one is the Connector's affair.
     with contextlib.suppress(urllib.error.HTTPError):
         urllib.request.urlopen(
-            f"{zvm_simulator.connector_url}/host", timeout=20
+            f"{zvm_simulator.connector_url}/host", timeout=60
         ).close()
     records = zvm_simulator.journal(layer="command")
     assert records

@@ -54,7 +54,7 @@ def family(pid):
     return [pid, *(p for child in children for p in family(int(child)))]
 
 
-def until(condition, timeout=20.0):
+def until(condition, timeout=60.0):
     end = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < end
@@ -93,7 +93,7 @@ def test_a_signal_ends_it_cleanly_with_all_it_started(tmp_path, number):
         until(lambda: pids.extend(family(child.pid)) or len(set(pids)) >= 5)
         assert pathlib.Path(ready["state"]).is_dir()
         child.send_signal(number)
-        assert child.wait(20) == 0
+        assert child.wait(60) == 0
     gone(set(pids))
     assert not pathlib.Path(ready["state"]).exists()
 
@@ -102,7 +102,7 @@ def test_a_signal_right_after_ready_leaves_nothing(tmp_path):
     for _ in range(3):
         with started(tmp_path) as (child, ready):
             child.terminate()
-            assert child.wait(20) == 0
+            assert child.wait(60) == 0
         assert not pathlib.Path(ready["state"]).exists()
 
 
@@ -115,7 +115,7 @@ def test_its_children_end_with_it_when_it_is_killed(tmp_path):
         until(lambda: len(family(child.pid)) >= 5)
         pids = family(child.pid)
         child.kill()
-        child.wait(20)
+        child.wait(60)
         gone(ready["children"])
         # What the children had started is ended by the next one in there.
         with started(tmp_path, "--state-dir", str(state)) as (_next, again):
@@ -131,7 +131,7 @@ def test_one_simulator_in_a_state_directory(tmp_path):
     with started(first, "--state-dir", state, "--children", "1") as (_child, ready):
         with started(second, "--state-dir", state) as (child, nothing):
             assert nothing is None
-            assert child.wait(20) == 1
+            assert child.wait(60) == 1
             assert "another simulator works there" in (second / "err").read_text()
         assert all(alive(pid) for pid in ready["children"])
     # A directory that the user named stays, for the next one.
@@ -141,7 +141,7 @@ def test_one_simulator_in_a_state_directory(tmp_path):
 def test_the_lines_printed_are_for_a_shell(tmp_path):
     with started(tmp_path) as (child, ready):
         child.terminate()
-        child.wait(20)
+        child.wait(60)
     lines = (tmp_path / "out").read_text()
     script = f'{lines}\nprintf "%s|%s" "$TOY_URL" "$TOY_TEXT"'
     shown = subprocess.run(
@@ -159,7 +159,7 @@ def test_a_ready_file_of_an_earlier_run_is_not_taken_for_this_one(tmp_path):
         [*COMMAND, "--ready-file", tmp_path / "ready.json", "--world", world],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
     assert child.returncode == 1
     assert f"{world}:1: capacity: the boxes take 6" in child.stderr

@@ -165,7 +165,7 @@ def test_hold_parks_until_the_rule_is_deleted(drop):
     assert made.wait_parked(held.id, 10) is True
     assert thread.is_alive()
     made.delete(held.id, drop=drop)
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
     assert held.dropped is drop
 

@@ -46,7 +46,7 @@ def test_a_standing_clock_moves_by_hand_alone():
     made.advance(3599)
     assert not ended.wait(0.05)
     made.advance(1)
-    assert ended.wait(10)
+    assert ended.wait(60)
     assert made.now() == 3600
 
 
@@ -55,7 +55,7 @@ def test_a_fast_clock_sleeps_short():
     before = time.monotonic()
     made.sleep(3600)
     assert made.now() >= 3600
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 60
 
 
 def test_a_change_of_rate_keeps_the_time_and_wakes():
@@ -63,7 +63,7 @@ def test_a_change_of_rate_keeps_the_time_and_wakes():
     made.advance(10)
     ended = waits(lambda: made.sleep(1000))
     made.set_rate(1_000_000)
-    assert ended.wait(10)
+    assert ended.wait(60)
     made.set_rate(0)
     assert made.now() >= 1010
 
@@ -73,7 +73,7 @@ def test_sleep_can_be_stopped():
     stop = threading.Event()
     ended = waits(lambda: made.sleep(3600, stop.is_set))
     stop.set()
-    assert ended.wait(10)
+    assert ended.wait(60)
 
 
 def test_wait_tells_whether_the_condition_holds():
@@ -132,9 +132,9 @@ def test_waiting_for_records():
     first = made.open(dict(CALL))
     assert made.wait(0.01, done=True) == []
     threading.Timer(0.02, made.close, [first], {"dt": 1.0}).start()
-    assert made.wait(10, done=True)[0]["dt"] == 1.0
+    assert made.wait(60, done=True)[0]["dt"] == 1.0
     threading.Timer(0.02, made.open, [dict(CALL)]).start()
-    assert len(made.wait(10, count=2)) == 2
+    assert len(made.wait(60, count=2)) == 2
 
 
 def test_calls_at_once_get_numbers_of_their_own():
@@ -193,7 +193,7 @@ def test_manual_is_done_at_the_nth_question(standing):
     assert [progress.ask(), progress.done(), progress.ask()] == [False] * 3
     assert not ended.is_set()
     assert progress.ask()
-    assert ended.wait(10)
+    assert ended.wait(60)
 
 
 def test_the_longest_name_counts_and_null_takes_back(standing):

@@ -93,7 +93,7 @@ def test_others_see_a_change_when_it_is_whole(made):
     seen = []
 
     def look():
-        inside.wait(10)
+        inside.wait(60)
         seen.append(dict(made.things))
         looked.set()
 
@@ -102,7 +102,7 @@ def test_others_see_a_change_when_it_is_whole(made):
     with made.transaction():
         made.things["b"] = Thing("b")
         inside.set()
-        assert looked.wait(10)
+        assert looked.wait(60)
     reader.join()
     assert seen == [{"a": Thing("a")}]
     assert "b" in made.things

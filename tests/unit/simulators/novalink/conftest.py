@@ -48,7 +48,7 @@ def adapter(simulator):
         protocol="http",
         username=system["username"],
         password=system["password"],
-        timeout=30,
+        timeout=60,
     )
     yield pvm_adapter.Adapter(session, helpers=[])
     session._logoff()

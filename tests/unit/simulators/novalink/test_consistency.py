@@ -33,7 +33,7 @@ def elsewhere(function):
     results = []
     thread = threading.Thread(target=lambda: results.append(function()))
     thread.start()
-    thread.join(30)
+    thread.join(60)
     return results[0]
 
 
@@ -88,7 +88,7 @@ def test_refused_requests_do_not_disturb_readers(system):
         with pytest.raises(refusals.Refusal):
             support.make(system, "LogicalPartition", build.lpar("lpar0001"))
     done.set()
-    reader.join(30)
+    reader.join(60)
     assert counts == {3}
 
 
@@ -102,5 +102,5 @@ def test_numbers_are_given_once(system):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert len(set(numbers)) == 800

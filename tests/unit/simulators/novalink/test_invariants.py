@@ -121,7 +121,7 @@ def test_no_partition_is_lost_or_doubled_by_threads(system):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert sorted(outcomes) == ["HSCL0D01"] * 7 + ["made"]
     assert usage.drift(system) == []
 

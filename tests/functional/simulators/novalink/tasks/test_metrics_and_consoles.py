@@ -51,7 +51,7 @@ def connected(port):
 
     def connect():
         with contextlib.suppress(ConnectionRefusedError):
-            found.append(socket.create_connection(("127.0.0.1", port), timeout=10))
+            found.append(socket.create_connection(("127.0.0.1", port), timeout=60))
         return found
 
     support.until(connect)
@@ -72,7 +72,7 @@ def test_consoles(novalink, monkeypatch, lpar):
     session = support.logon(system, username=None, password=None)
     local = support.adapter_of(session)
     vnc = vterm.open_localhost_vnc_vterm(local, lpar.uuid)
-    with socket.create_connection(("127.0.0.1", vnc), timeout=10) as viewer:
+    with socket.create_connection(("127.0.0.1", vnc), timeout=60) as viewer:
         assert viewer.recv(12) == b"RFB 003.008\n"
     found = vterm.open_remotable_vnc_vterm(local, lpar.uuid, "127.0.0.1", vnc_path="/x")
     assert found == port
