@@ -374,6 +374,7 @@ class Endpoint:
         if request.verb != "PUT":
             raise refuse("verb", verb=request.verb, path=request.path)
         posted = xml.parse(request.body(), "JobRequest")
+        views.check_type(self.system, request, "JobRequest")
         call.before()
         job = self.jobs.submit(kind, uuid, name, posted, call)
         call.committed()
@@ -401,6 +402,7 @@ class Endpoint:
     def _event(self, request: http.Request, call: calls.Call) -> http.Response:
         if request.verb == "PUT":
             posted = xml.parse(request.body(), "Event")
+            views.check_type(self.system, request, "Event")
             call.before()
             kind = xml.value(posted, "EventType", events.CUSTOM)
             if kind != events.CUSTOM:

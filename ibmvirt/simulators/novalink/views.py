@@ -55,6 +55,13 @@ def rendered(
     return result
 
 
+def check_type(system: store.System, request: http.Request, kind: str) -> None:
+    """:raises Refusal: in strict mode, the Content-Type is of another type."""
+    given = request.headers.get("Content-Type", "").partition("type=")[2]
+    if system.fabric.strict and given.strip() != kind:
+        raise refuse("content_type", type=kind)
+
+
 def check_strict(
     system: store.System, request: http.Request, noun: base.Noun, posted: xml.Element
 ) -> None:
@@ -63,10 +70,9 @@ def check_strict(
     :raises Refusal: another Content-Type, a POST without If-Match, or
         children that are not in the order of the schema.
     """
+    check_type(system, request, noun.TYPE)
     if not system.fabric.strict:
         return
-    if f"type={noun.TYPE}" not in request.headers.get("Content-Type", ""):
-        raise refuse("content_type", type=noun.TYPE)
     if request.verb == "POST" and request.headers.get("If-Match") is None:
         raise refuse("if_match_missing")
     wrong = table.misplaced(posted)

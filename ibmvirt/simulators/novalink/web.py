@@ -17,7 +17,7 @@ from __future__ import annotations
 import uuid as uuids
 
 from ibmvirt.simulators.core import calls, http
-from ibmvirt.simulators.novalink import atom, auth, files, store
+from ibmvirt.simulators.novalink import atom, auth, files, store, views
 from ibmvirt.simulators.novalink.refusals import refuse
 from ibmvirt.simulators.novalink.schema import xml
 
@@ -46,6 +46,8 @@ class Web:
         if request.verb != "PUT":
             raise refuse("verb", verb=request.verb, path=request.path)
         body = request.body()
+        xml.parse(body, "LogonRequest")
+        views.check_type(self.system, request, "LogonRequest")
         call.before()
         _token, answer = self.sessions.logon(body)
         call.committed()
@@ -57,6 +59,7 @@ class Web:
         if parts == ["File"] and request.verb == "PUT":
             body = request.body()
             xml.parse(body, "File")
+            views.check_type(self.system, request, "File")
             call.before()
             with self.system.fabric.world.transaction():
                 file = self.files.create(body)

@@ -84,6 +84,33 @@ def test_plain_mode_does_not(novalink, number):
     assert status == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("web/Logon", "LogonRequest"),
+        ("web/File", "File"),
+        ("uom/Event", "Event"),
+        ("uom/ManagedSystem/{machine}/do/GetNextWWPNs", "JobRequest"),
+    ],
+)
+def test_what_is_no_object_has_its_type_too(strict_process, path, kind):
+    strict_process.reset("clean")
+    raw = support.Raw(strict_process.systems[0])
+    where = path.format(machine=strict_process.systems[0]["uuid"])
+    space = "uom" if kind == "Event" else "web"
+    # No right password: nothing may come of it.
+    body = (
+        f'<{kind} xmlns="{support.WEB.replace("web", space)}">'
+        f"<Password>x</Password></{kind}>"
+    )
+    for given in ("application/xml", f"{space}+xml; type=Other{kind}"):
+        status, _headers, answer = raw.ask("PUT", where, body, given)
+        assert (status, support.message(answer).split()[0]) == (400, "REST0032")
+    right = support.TYPE.format(space=space, kind=kind)
+    assert b"REST0032" not in raw.ask("PUT", where, body, right)[2]
+    raw.close()
+
+
 def test_sessions_that_stay_open(strict_process):
     raw = support.Raw(strict_process.systems[0])
     assert strict_process.verify() == ["sys1: 1 sessions were not logged off"]

@@ -23,23 +23,20 @@ from pypowervm import exceptions as pvm_exc
 from pypowervm.tasks import cluster_ssp, master_mode, migration, partition, sriov
 from pypowervm.tasks.hdisk import _rbd
 from pypowervm.wrappers import cluster as pvm_cluster
+from pypowervm.wrappers import iocard as pvm_card
 from pypowervm.wrappers import mtms as pvm_mtms
 from pypowervm.wrappers import storage as pvm_stor
 
 from tests.functional.simulators.novalink.tasks import walk
 from tests.unit.simulators.novalink import requests
 
-# Left for later by design, with the test that holds the refusal.
-LATER = {
-    "sriov.set_vnic_back_devs",  # there is no port to choose from
-}
 HERE = pathlib.Path(__file__).parent
 
 
 def test_all():
     for path in HERE.glob("test_*.py"):
         importlib.import_module(f"{__package__}.{path.stem}")
-    assert walk.functions() - walk.WALKED.keys() == LATER
+    assert walk.functions() - walk.WALKED.keys() == set()
 
 
 REFUSED = [
@@ -101,6 +98,7 @@ def test_what_comes_later_is_refused_by_name(adapter, lpar, machine, vioses):
     "sriov.safe_update_pports",
     "sriov.find_pports_for_portlabel",
     "sriov.find_pport",
+    "sriov.set_vnic_back_devs",
 )
 def test_there_are_no_sriov_adapters(adapter, lpar, machine):
     assert sriov.find_pports_for_portlabel("default", adapter) == []
@@ -108,3 +106,8 @@ def test_there_are_no_sriov_adapters(adapter, lpar, machine):
     assert sriov.safe_update_pports(machine, lambda _system: False).uuid == machine.uuid
     with pytest.raises(pvm_exc.HttpError, match="VirtualNICDedicated is not a"):
         sriov.get_lpar_vnics(adapter)
+    # The machine says so itself: no client goes as far as to ask for a port.
+    vnic = pvm_card.VNIC.bld(adapter, pvid=7)
+    with pytest.raises(pvm_exc.SystemNotVNICCapable):
+        sriov.set_vnic_back_devs(vnic, ["U78AB.001-P1-C1-T1"])
+    assert len(vnic.back_devs) == 0
