@@ -26,6 +26,7 @@ from ibmvirt.powervm import (
     media,
     owners,
     parallel,
+    scrub,
     snapshot,
     storage,
     writer,
@@ -57,8 +58,9 @@ def build(
     runner = jobs.Jobs(adapter, options.job_timeout)
     writers = writer.Writers(adapter)
     locks = parallel.Locks()
+    scrubber = scrub.Scrub(adapter, places, cache, writers)
     kinds = _volume_kinds(
-        options, adapter, places, writers, runner, cache, locks, host_name
+        options, adapter, places, writers, runner, cache, locks, scrubber, host_name
     )
     disks = disk_kinds.build(adapter, places, writers, options)
     repository = media.Repository(
@@ -116,6 +118,7 @@ def build(
             own_ip=own_ip,
             disk_capacity=disks.configured.capacity,
             disk_cap=options.disk_capacity_gb,
+            scrubber=scrubber,
             left_over=leftovers.Leftovers(places, cache, writers, disks, drives),
             catch_up=mappings.catch_up,
         ),
@@ -154,6 +157,7 @@ def _volume_kinds(
     runner: jobs.Jobs,
     cache: lpar_cache.LparCache,
     locks: parallel.Locks,
+    scrubber: scrub.Scrub,
     host_name: str,
 ) -> dict[str, base.VolumeKind]:
     """The ways to volumes, by protocol.
@@ -177,7 +181,12 @@ def _volume_kinds(
         host=host_name,
     )
     over_vscsi = vscsi.Vscsi(
-        adapter, places, runner, locks, options.vscsi_vios_connections_required
+        adapter,
+        places,
+        runner,
+        locks,
+        scrubber.one,
+        options.vscsi_vios_connections_required,
     )
     kind = fibre_channel.FibreChannel(over_vscsi, over_npiv, prefer_npiv=prefer_npiv)
     return {kind.PROTOCOL: kind}

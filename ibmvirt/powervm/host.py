@@ -50,6 +50,7 @@ class Host(capability.Host):
         own_ip: str,
         disk_capacity: collections.abc.Callable[[], tuple[float, float]],
         disk_cap: int,
+        scrubber: scrub.Scrub,
         left_over: leftovers.Leftovers,
         catch_up: collections.abc.Callable[[], None],
     ) -> None:
@@ -63,7 +64,7 @@ class Host(capability.Host):
         self._disk_capacity = disk_capacity
         self._disk_cap = disk_cap
         self._cpu = metrics.HostCpu(connection.adapter, places)
-        self._scrub = scrub.Scrub(connection.adapter, places, cache, writers)
+        self._scrub = scrubber
         self._leftovers = left_over
         self._catch_up = catch_up
         self._poller: poller.Poller | None = None

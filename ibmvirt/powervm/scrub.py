@@ -83,7 +83,7 @@ class Scrub:
         """Remove what is left of partitions that are gone, as far as it goes."""
         with context.background("scrub"):
             if found.vioses:
-                self._try(lambda: self._mappings(found.vioses))
+                self._try(lambda: self._everywhere(found.vioses))
             if found.trunks:
                 self._try(lambda: self._trunks(found.trunks))
 
@@ -107,20 +107,42 @@ class Scrub:
             response = self._adapter.read(kind, uuid, "ClientNetworkAdapter")
         found.trunks = [t for t in network_wrapper.CNA.wrap(response) if _server(t)]
 
-    def _mappings(self, wrappers: list[typing.Any]) -> None:
-        known = {lpar.id for lpar in self._cache.all()}
-        known.update(vios.id for vios in self._topology.vioses())
+    def one(self, vios: topology.Vios) -> bool:
+        """Remove stale mappings of one VIOS; whether there were any.
+
+        Two calls, and the writes. The memento is that of the operation which
+        they hinder.
+
+        :raises HypervisorError: that failed.
+        """
+        with errors.attempting(f"read the mappings of {vios.name}"):
+            wrapper = virtual_io_server.VIOS.get(
+                self._adapter, uuid=vios.uuid, xag=[group for group, _name in _GROUPS]
+            )
+        self._cache.read_all()
+        return self._mappings(vios, wrapper)
+
+    def _everywhere(self, wrappers: list[typing.Any]) -> None:
         for vios in self._topology.active_vioses():
-            for group, name in _GROUPS:
-                stale = {
-                    owners.signature(mapping)
-                    for wrapper in wrappers
-                    if wrapper.uuid == vios.uuid
-                    for mapping in getattr(wrapper, name)
-                    if owners.is_lost(mapping, known)
-                }
-                if stale:
-                    self._remove(vios, group, name, stale)
+            for wrapper in wrappers:
+                if wrapper.uuid == vios.uuid:
+                    self._mappings(vios, wrapper)
+
+    def _mappings(self, vios: topology.Vios, wrapper: typing.Any) -> bool:
+        """:param wrapper: it was read before the partitions were."""
+        known = {lpar.id for lpar in self._cache.all()}
+        known.update(one.id for one in self._topology.vioses())
+        found = False
+        for group, name in _GROUPS:
+            stale = {
+                owners.signature(mapping)
+                for mapping in getattr(wrapper, name)
+                if owners.is_lost(mapping, known)
+            }
+            if stale:
+                self._remove(vios, group, name, stale)
+                found = True
+        return found
 
     def _remove(
         self, vios: topology.Vios, group: str, name: str, stale: set[tuple[str, str]]

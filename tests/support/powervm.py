@@ -27,6 +27,13 @@ from tests.support import driven
 IMAGE_BYTES = bytes(range(256)) * 4096
 
 
+def fault(kind):
+    """The effect of a rule: a refusal with a text, or a lost answer or request."""
+    if kind == "refuse":
+        return {"kind": kind, "status": 500, "message": "HSCL9999 a fault"}
+    return {"kind": kind}
+
+
 class _Later(clock.SystemClock):
     """A day after another clock's time."""
 

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import logging
 import typing
 
@@ -29,6 +30,10 @@ LOG = logging.getLogger(__name__)
 
 # In a connection's data, as nova-powervm kept it: the UDID of the disk.
 KEPT = "target_UDID"
+# Lets a VIOS look for a volume; None: it has no port to it.
+Recover = collections.abc.Callable[
+    [topology.Vios, plan.Volume], luarecovery.Found | None
+]
 
 
 class Vscsi(base.VolumeKind):
@@ -37,6 +42,8 @@ class Vscsi(base.VolumeKind):
     One that does not find it is left out, with a warning.
 
     :param locks: by volume; who changes one holds its lock.
+    :param scrub: removes a VIOS's mappings of partitions that are gone; whether
+        there were any.
     :param required: VIOSes that must find it.
     """
 
@@ -48,6 +55,7 @@ class Vscsi(base.VolumeKind):
         places: topology.Topology,
         runner: jobs.Jobs,
         locks: parallel.Locks,
+        scrub: collections.abc.Callable[[topology.Vios], bool],
         required: int,
     ) -> None:
         self._adapter = adapter
@@ -55,6 +63,7 @@ class Vscsi(base.VolumeKind):
         self._jobs = runner
         self._required = required
         self._locks = locks
+        self._scrub = scrub
         self._ledger = ledger.Ledger()
 
     def check(self, volume: plan.Volume) -> None:
@@ -79,18 +88,22 @@ class Vscsi(base.VolumeKind):
     # -- finding ------------------------------------------------------------
 
     def reach(self, guest: plan.GuestRef, volume: plan.Volume) -> base.Elements:
-        found = self._search(volume, self._required)
+        found = self._search(volume, self._required, attaching=True)
         return {
             uuid: [storage_wrapper.PV.bld(self._adapter, seen.name, udid=seen.udid)]
             for uuid, seen in found.items()
         }
 
-    def _search(self, volume: plan.Volume, required: int) -> ledger.Disks:
+    def _search(
+        self, volume: plan.Volume, required: int, *, attaching: bool = False
+    ) -> ledger.Disks:
         """Let all active VIOSes look for a volume at once.
 
+        :param attaching: remove what gone partitions have left, where it hinders.
         :raises HypervisorError: fewer than ``required`` found it.
         """
-        found, failures = self._look(volume, self._topology.active_vioses())
+        recover = self._recover_scrubbed if attaching else self._recover
+        found, failures = self._look(volume, self._topology.active_vioses(), recover)
         for failure in failures:
             LOG.warning("volume %s was not found by a VIOS: %s", volume.id, failure)
         if len(found) < required:
@@ -103,7 +116,10 @@ class Vscsi(base.VolumeKind):
         return found
 
     def _look(
-        self, volume: plan.Volume, vioses: tuple[topology.Vios, ...]
+        self,
+        volume: plan.Volume,
+        vioses: tuple[topology.Vios, ...],
+        recover: Recover,
     ) -> tuple[ledger.Disks, list[str]]:
         """Where it was found, and why it was not elsewhere."""
         found: ledger.Disks = {}
@@ -113,11 +129,11 @@ class Vscsi(base.VolumeKind):
         def look(vios: topology.Vios) -> None:
             try:
                 try:
-                    seen = self._recover(vios, volume)
+                    seen = recover(vios, volume)
                 except exceptions.HypervisorUnavailable:
                     # The answer is lost, perhaps with a disk that was made:
                     # the job may be repeated, and then it is known.
-                    seen = self._recover(vios, volume)
+                    seen = recover(vios, volume)
             except exceptions.HypervisorError as error:
                 failures.append(str(error))
                 if not isinstance(error, errors.JobFailed):
@@ -138,6 +154,35 @@ class Vscsi(base.VolumeKind):
         asked = {vios.uuid for vios in vioses}
         self._ledger.learn(volume, asked, found, unknown)
         return found, failures
+
+    def _recover_scrubbed(
+        self, vios: topology.Vios, volume: plan.Volume
+    ) -> luarecovery.Found | None:
+        """Once more, if mappings of partitions that are gone may be in its way.
+
+        A VIOS then says that the disk is in use, or does not show the LUN at
+        all. (pypowervm's ``discover_hdisk`` scrubs after errors alone.)
+        """
+        seen: luarecovery.Found | None = None
+        failed: errors.JobFailed | None = None
+        try:
+            seen = self._recover(vios, volume)
+        except errors.JobFailed as error:
+            failed = error
+        free = seen is not None and seen.usable and seen.status != luarecovery.IN_USE
+        if not free and (seen or failed) and self._scrubbed(vios):
+            return self._recover(vios, volume)
+        if failed is not None:
+            raise failed
+        return seen
+
+    def _scrubbed(self, vios: topology.Vios) -> bool:
+        try:
+            return self._scrub(vios)
+        except exceptions.HypervisorError as error:
+            # What the VIOS said counts.
+            LOG.warning("%s", error)
+            return False
 
     def _recover(
         self, vios: topology.Vios, volume: plan.Volume
@@ -230,7 +275,7 @@ class Vscsi(base.VolumeKind):
                 some = tuple(vioses[uuid] for uuid in uuids if uuid in vioses)
                 if not (free and some):
                     continue
-                for uuid, seen in self._look(volume, some)[0].items():
+                for uuid, seen in self._look(volume, some, self._recover)[0].items():
                     if seen.status != luarecovery.IN_USE:
                         disks.setdefault(uuid, set()).add((seen.name, seen.udid))
         return disks

@@ -485,7 +485,7 @@ def test_an_image_whose_making_was_answered_wrongly_is_not_taken(novalink, kind)
     """It was made, and holds nothing."""
     novalink.rule(
         match={"key": "PUT Tier/{id}/LogicalUnit"}, skip=1, phase="after",
-        effect={"kind": kind, "status": 500},
+        effect=powervm.fault(kind),
     )  # fmt: skip
     with powervm.running(novalink) as driven:
         spawn = driven.plan()

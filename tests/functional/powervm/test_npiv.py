@@ -295,7 +295,7 @@ def test_any_one_call_of_an_attach_may_fail(driven, phase, kind):
         simulator.rule(
             match={"key": key, "occurrence": occurrence, "memento": memento},
             phase=phase,
-            effect={"kind": kind, "status": 500, "message": "HSCL9999 a fault"},
+            effect=powervm.fault(kind),
         )
         try:
             attach()

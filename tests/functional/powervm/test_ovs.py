@@ -148,7 +148,7 @@ def test_any_one_call_of_plugging_may_fail(driven, phase, kind):
         simulator.rule(
             match={"key": key, "occurrence": occurrence, "memento": memento},
             phase=phase,
-            effect={"kind": kind, "status": 500, "message": "HSCL9999 a fault"},
+            effect=powervm.fault(kind),
         )
         try:
             with driven.operation("attach_interface", spawn.server):

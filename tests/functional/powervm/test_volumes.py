@@ -173,7 +173,7 @@ def test_any_one_call_of_an_attach_may_fail(driven, guest, phase, kind):
         simulator.rule(
             match={"key": key, "occurrence": occurrence, "memento": memento},
             phase=phase,
-            effect={"kind": kind, "status": 500, "message": "HSCL9999 a fault"},
+            effect=powervm.fault(kind),
         )
         try:
             with driven.operation("attach_volume", server):
@@ -228,3 +228,53 @@ def test_a_volume_comes_to_a_system_that_runs_without_rmc(driven, guest):
     volume, _lun = a_volume(driven)
     driven.backend.volumes.attach(guest, volume)
     assert disks(driven, guest) == ["vios1", "vios2"]
+
+
+def left_by_a_partition_that_is_gone(driven, volume):
+    """It had the volume, and was deleted beside Nova."""
+    spawn = driven.plan(9)
+    driven.spawn(spawn)
+    other = driven.guest(spawn)
+    driven.backend.volumes.attach(other, volume)
+    driven.backend.guests.power_off(other, timeout=0, retry_interval=0)
+    driven.backend.guests.undefine(other)
+    return spawn
+
+
+def nobodys(driven):
+    wrappers = virtual_io_server.VIOS.get(
+        driven.backend.guests._adapter, xag=[mappings.GROUP]
+    )
+    return [m for w in wrappers for m in w.scsi_mappings if m.client_adapter is None]
+
+
+def test_a_volume_that_a_gone_partition_kept_in_use_is_freed_first(driven, guest):
+    volume, _lun = a_volume(driven)
+    left_by_a_partition_that_is_gone(driven, volume)
+    assert nobodys(driven)
+    driven.backend.volumes.attach(guest, volume)
+    assert nobodys(driven) == []
+    assert disks(driven, guest) == ["vios1", "vios2"]
+
+
+def test_a_discovery_that_failed_is_repeated_when_something_was_in_its_way(
+    driven, guest
+):
+    volume, _lun = a_volume(driven, 201)
+    left_by_a_partition_that_is_gone(driven, a_volume(driven, 202)[0])
+    for vios in driven.backend.guests._topology.active_vioses():
+        driven.simulator.rule(
+            match={
+                "key": "PUT VirtualIOServer/{id}/do/LUARecovery",
+                "target": vios.uuid,
+            },
+            on="job",
+            effect={"kind": "job", "message": "VIOS0099 an ITL error"},
+        )
+    with driven.operation("attach_volume", plan.Server(guest.uuid, guest.name)):
+        driven.backend.volumes.attach(guest, volume)
+    assert disks(driven, guest) == ["vios1", "vios2"]
+    assert nobodys(driven) == []
+    jobs = driven.simulator.journal(memento=f"attach_volume:{guest.uuid}")
+    # Of each VIOS one that failed and one that found it.
+    assert [r["key"].endswith("/do/LUARecovery") for r in jobs].count(True) == 4
