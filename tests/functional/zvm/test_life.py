@@ -285,7 +285,7 @@ def test_spawn_with_any_one_call_failing_leaks_nothing(
                     "memento": f"spawn:{spawn.server.uuid}",
                 },
                 phase=phase,
-                effect={"kind": kind, "overall": 8, "rc": 99, "rs": 99},
+                effect=support.fault(kind),
             )
             try:
                 driven.spawn(spawn)

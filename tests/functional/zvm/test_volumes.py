@@ -568,7 +568,7 @@ def test_any_one_call_of_an_attach_may_fail(driven, spawn, phase, kind, others):
         driven.simulator.rule(
             match={"key": key, "occurrence": occurrence, "memento": memento},
             phase=phase,
-            effect={"kind": kind, "overall": 8, "rc": 99, "rs": 99},
+            effect=support.fault(kind),
         )
         try:
             attach(driven, spawn, volume)
@@ -596,7 +596,7 @@ def test_any_one_call_of_a_detach_may_fail(driven, spawn, phase, kind, others):
         driven.simulator.rule(
             match={"key": key, "memento": memento},
             phase=phase,
-            effect={"kind": kind, "overall": 8, "rc": 99, "rs": 99},
+            effect=support.fault(kind),
         )
         try:
             detach(driven, spawn, volume)
