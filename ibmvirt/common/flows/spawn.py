@@ -21,6 +21,7 @@ from __future__ import annotations
 import collections.abc
 import dataclasses
 import functools
+import threading
 import typing
 
 from taskflow.patterns import graph_flow
@@ -122,19 +123,24 @@ def _disk_steps(
 
 
 def _define(spawn: plan.Spawn, backend: capability.Backend, tools: Tools) -> step.Step:
+    taken = threading.Event()
+
     def define() -> plan.GuestRef:
         record = backend.guests.record(spawn.guest)
         tools.keep(record)
         try:
             guest = backend.guests.define(spawn.guest)
         except exceptions.NameTaken:
-            # Nothing may find somebody else's guest by it.
+            # Nothing may find somebody else's guest by it, also not the revert.
+            taken.set()
             tools.keep(dict.fromkeys(record, ""))
             raise
         tools.keep(guest.record)
         return guest
 
     def undefine(result: plan.GuestRef | None) -> None:
+        if taken.is_set():
+            return
         guest = result or backend.guests.find(spawn.server)
         if guest is not None:
             backend.guests.undefine(guest)

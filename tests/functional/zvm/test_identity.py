@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
 import itertools
 
 import pytest
@@ -63,6 +64,26 @@ def test_a_name_that_somebody_has_is_not_taken_and_not_deleted(driven):
     assert guest_name(driven, spawn).startswith("OSV")
     driven.destroy(spawn)
     assert driven.simulator.compare() == []
+
+
+def test_a_userid_that_is_taken_between_its_choice_and_the_build(driven):
+    """Nova asked for the connector of a volume first, and so the userid is kept:
+    the guest that somebody made of it since is not taken for the server's."""
+    spawn = driven.plan()
+    user = driven.backend.volumes.record(spawn.server)[identity.KEY]
+    driven.kept[spawn.server.uuid] = {identity.KEY: user}
+    server = driven.server(spawn)
+    spawn = dataclasses.replace(
+        spawn, guest=dataclasses.replace(spawn.guest, server=server)
+    )
+    support.client(driven.simulator)("guest_create", user, 1, 512, disk_list=[])
+    driven.simulator.mark()
+    with pytest.raises(exceptions.NameTaken, match=user):
+        driven.spawn(spawn)
+    driven.destroy(spawn)
+    assert driven.simulator.compare() == []
+    driven.spawn(dataclasses.replace(spawn, guest=driven.plan().guest))
+    assert guest_name(driven, spawn) != user
 
 
 @pytest.mark.parametrize(
