@@ -53,6 +53,12 @@ def client(simulator, url=None):
     return call
 
 
+def fault(kind):
+    """An effect of that kind; a refusal has codes that nothing knows."""
+    codes = {"overall": 8, "rc": 99, "rs": 99} if kind == "refuse" else {}
+    return {"kind": kind, **codes}
+
+
 def fcp_template(simulator, name="paths", devices="1a00-1a03;1b00-1b03"):
     """A template of two paths, the host's default."""
     client(simulator)(
