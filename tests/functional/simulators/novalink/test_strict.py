@@ -112,6 +112,7 @@ def test_what_is_no_object_has_its_type_too(strict_process, path, kind):
 
 
 def test_sessions_that_stay_open(strict_process):
+    strict_process.reset("clean")
     raw = support.Raw(strict_process.systems[0])
     assert strict_process.verify() == ["sys1: 1 sessions were not logged off"]
     raw.close()
