@@ -49,9 +49,7 @@ class Left:
             return False
         if self.most is not None and len(left) > self.most:
             return False
-        return all(
-            isinstance(found, dict) and self.item(found, names) for found in left
-        )
+        return all(self.item(found, names) for found in left)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -271,7 +269,8 @@ _SHARED = (
 
 def _files(driven):
     """What is left of ours elsewhere: files on their way, captured images."""
-    return driven.left() if hasattr(driven, "left") else []
+    names = driven.left() if hasattr(driven, "left") else []
+    return [{"path": name, "was": None, "is": "of the driver"} for name in names]
 
 
 def _names(error, driven, subject):

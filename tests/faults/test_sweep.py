@@ -115,14 +115,18 @@ def test_only_what_the_connector_leaves_is_excused():
              "is": {"queue": "ZCC", "origin": "ZCC", "name": "cfgdrive", "type": "iso"}}  # fmt: skip
     guest = {"path": "users/OSV1", "was": None, "is": {"entry": ["USER OSV1"]}}
     other = {"path": "users/OSV2", "was": None, "is": {"entry": ["USER OSV2"]}}
+    drive = {"path": "/state/zvm/cfgdrive.iso", "was": None, "is": "of the driver"}
+    note = {"path": "/state/zvm/volumes/OSV1.json", "was": None, "is": "of the driver"}
     reader = operations.BENEATH["vmur punch"]
     locked = operations.BENEATH["smcli Image_Lock_DM"]
     refused = RuntimeError("Image OSV1 is locked")
     assert reader.excuses(None, [spool], {"OSV1"})
     assert not reader.excuses(None, [spool, guest], {"OSV1"})
-    assert not reader.excuses(None, [spool, "/state/zvm/cfgdrive.iso"], {"OSV1"})
+    assert not reader.excuses(None, [spool, drive], {"OSV1"})
     assert not reader.excuses(refused, [spool], {"OSV1"})
-    assert locked.excuses(refused, [guest], {"OSV1"})
+    # The driver's note of its volumes goes when the guest can be deleted.
+    assert locked.excuses(refused, [guest, note], {"OSV1"})
+    assert not locked.excuses(refused, [guest, drive], {"OSV1"})
     assert not locked.excuses(refused, [guest, other], {"OSV1"})
     assert not locked.excuses(RuntimeError("no answer"), [guest], {"OSV1"})
     assert not locked.excuses(refused, [guest], set())
