@@ -111,6 +111,11 @@ _TABLE: dict[Codes, tuple[type[ConnectorError], str]] = {
     (8, 212, 40): (NotFound, "create the vswitch, or correct the physical network"),
     (4, 5, 402): (NotFound, "correct the disk pool in [zvm]disk_pools"),
     (8, 400, 8): (AlreadyExists, ""),
+    (8, 400, 12): (
+        ConnectorError,
+        "if nobody is changing its directory entry, unlock it on z/VM (smcli "
+        "Image_Unlock_DM -T USERID, or DIRM FOR USERID UNLOCK), and try again",
+    ),
     (8, 212, 36): (AlreadyExists, ""),
     (8, 596, 3543): (PoolFull, "add volumes to the disk pool, or delete guests"),
 }

@@ -196,6 +196,7 @@ def test_a_schema_error_is_a_refusal(server, calls):
         ((404, 404, 1, 10), errors.NotFound, "overallRC 404"),
         ((8, 400, 4, 10), errors.NotFound, "rc 400, rs 4"),
         ((8, 596, 3543, 10), errors.PoolFull, "Add volumes to the disk pool"),
+        ((8, 400, 12, 10), errors.ConnectorError, "smcli Image_Unlock_DM"),
         ((300, 300, 13, 40), errors.AlreadyExists, "why"),
         ((300, 300, 9, 30), errors.ConnectorError, "multipathd must run"),
         # Another module's 9 says nothing of volumes.
