@@ -26,7 +26,7 @@ import typing
 from pypowervm.wrappers import storage as storage_wrapper
 
 from ibmvirt.common import capability, exceptions, plan
-from ibmvirt.powervm import writer
+from ibmvirt.powervm import mappings, writer
 from ibmvirt.powervm.rest import topology, uploads
 
 # Longest name of optical media (pypowervm const.MaxLen.VOPT_NAME).
@@ -177,14 +177,14 @@ class Media(capability.Media):
         writers: writer.Writers,
         stay: int | None,
     ) -> None:
-        """:param stay: minutes from the first start on; None = for ever."""
+        """:param stay: minutes from a start on; None = for ever."""
         self._adapter = adapter
         self._repository = repository
         self._writers = writers
         self._stay = stay
         self._lock = threading.Lock()
-        # Drives of servers that have not been started yet.
-        self._new: set[str] = set()
+        # Drives of servers that this service has started.
+        self._booted: set[str] = set()
 
     def check(self) -> None:
         """:raises HypervisorError: there is no media repository, nor room for one."""
@@ -202,23 +202,46 @@ class Media(capability.Media):
             what=f"upload the config drive of {server.name}",
         )
         with self._lock:
-            self._new.add(name)
+            self._booted.discard(name)
         return plan.MediaRef(name, name, len(content))
 
     @contextlib.contextmanager
     def at_boot(self, guest: plan.GuestRef) -> collections.abc.Iterator[dict[str, str]]:
-        """Parameters of a start after which the platform takes the drive away."""
+        """Parameters of a start after which the platform takes the drive away.
+
+        With the first start by this service, if the drive is there still: the
+        one before may have been killed before it started the server.
+        """
         name = drive_name(plan.Server(guest.uuid, guest.name)) if guest.uuid else ""
         with self._lock:
-            first = name in self._new
-        wanted = first and self._stay is not None
+            first = name not in self._booted
+        wanted = name and first and self._stay is not None and self._has(guest, name)
         yield (
             {"remove_optical_name": name, "remove_optical_time": str(self._stay)}
             if wanted
             else {}
         )
         with self._lock:
-            self._new.discard(name)
+            self._booted.add(name)
+
+    def _has(self, guest: plan.GuestRef, name: str) -> bool:
+        """Whether a drive is mapped to a partition; no call while that is known."""
+        found: list[bool] = []
+
+        def look(wrapper: typing.Any) -> None:
+            there = mappings.keys(mappings.of(wrapper, guest.id))
+            found.append((mappings.MEDIA, name) in there)
+
+        try:
+            for home in self._repository.all():
+                vios = home.vios
+                self._writers.of(vios.uuid, vios.name, mappings.GROUP).look(
+                    look, f"look for the config drive of {guest.name}"
+                )
+        except exceptions.HypervisorError as error:
+            # The start is what is wanted: the drive stays until the next one.
+            LOG.warning("%s", error)
+        return any(found)
 
     def leftovers(self, server: plan.Server) -> tuple[plan.MediaRef, ...]:
         name = drive_name(server)
@@ -227,7 +250,7 @@ class Media(capability.Media):
     def delete(self, media: plan.MediaRef) -> None:
         """Two calls: the volume group is read and written."""
         with self._lock:
-            self._new.discard(media.name)
+            self._booted.discard(media.name)
         self.remove({media.name}, f"remove the config drive {media.name}")
 
     def remove(self, names: collections.abc.Set[str], what: str) -> None:

@@ -136,14 +136,14 @@ OPTIONS = [
         "remove_vopt_media_on_boot",
         default=False,
         help="Let the platform take a server's config drive away some time after "
-        "its first start. The drive's file goes with the server.",
+        "its first start. Where the service or the platform was started anew in "
+        "between, it is the next start. The drive's file goes with the server.",
     ),
     cfg.IntOpt(
         "remove_vopt_media_time",
         default=60,
         min=0,
-        help="Minutes from a server's first start until its config drive is "
-        "taken away.",
+        help="Minutes from a server's start until its config drive is taken away.",
     ),
     cfg.StrOpt(
         "cluster_name",

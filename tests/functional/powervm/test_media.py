@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-import time
 
 import pytest
 from pypowervm.wrappers import storage, virtual_io_server
@@ -25,6 +24,7 @@ from pypowervm.wrappers import storage, virtual_io_server
 from ibmvirt.common import exceptions, plan
 from ibmvirt.powervm import media
 from ibmvirt.powervm.guests import partitions
+from tests.functional.powervm.test_recovery import until
 from tests.support import powervm
 
 
@@ -144,11 +144,7 @@ def test_a_drive_is_taken_away_some_time_after_the_first_start(novalink):
         novalink.clock(advance=9 * 60)
         assert len(media_of(novalink, spawn)) == 1
         novalink.clock(advance=2 * 60)
-        for _try in range(100):
-            if not media_of(novalink, spawn):
-                break
-            time.sleep(0.05)
-        assert media_of(novalink, spawn) == []
+        until(lambda: not media_of(novalink, spawn))
         # Its mappings have changed behind the driver's back.
         guests, guest = driven.backend.guests, driven.guest(spawn)
         guests.power_off(guest, timeout=0, retry_interval=0)
@@ -173,11 +169,25 @@ def test_a_start_that_fails_does_not_count_as_the_first(novalink):
         assert len(media_of(novalink, spawn)) == 1
         driven.backend.guests.power_on(guest)
         novalink.clock(advance=1)
-        for _try in range(100):
-            if not media_of(novalink, spawn):
-                break
-            time.sleep(0.05)
-        assert media_of(novalink, spawn) == []
+        until(lambda: not media_of(novalink, spawn))
+
+
+def test_a_drive_is_taken_away_although_another_service_built_the_server(novalink):
+    """It was killed, or started anew, before the server's first start."""
+    options = {"remove_vopt_media_on_boot": True, "remove_vopt_media_time": 10}
+    with powervm.running(novalink, **options) as driven:
+        spawn = dataclasses.replace(driven.plan(), power_on=False)
+        driven.spawn(spawn)
+    with powervm.running(novalink, **options) as driven:
+        guests, guest = driven.backend.guests, driven.guest(spawn)
+        guests.power_on(guest)
+        novalink.clock(advance=11 * 60)
+        until(lambda: not media_of(novalink, spawn))
+    # What the platform took away does not hinder a later start.
+    with powervm.running(novalink, **options) as driven:
+        driven.backend.guests.power_off(guest, timeout=0, retry_interval=0)
+        driven.backend.guests.power_on(guest)
+        assert driven.backend.guests.state(guest, use_cache=False).power_state == 1
 
 
 def test_drives_stay_unless_it_is_configured(novalink):
