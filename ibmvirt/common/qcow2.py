@@ -40,6 +40,8 @@ LIMIT = 64 << 20
 _MAGIC = b"QFI\xfb"
 _DIRTY, _CORRUPT, _DATA_FILE, _COMPRESSION, _EXTENDED = 1, 2, 4, 8, 16
 _HEADER = 112
+# Bytes of the shortest header of version 3.
+_LEAST_3 = 104
 _OFFSET = (1 << 56) - (1 << 9)
 _COMPRESSED = 1 << 62
 _ZERO = 1
@@ -77,6 +79,8 @@ def header(data: bytes) -> Header:
     )
     if version not in (2, 3):
         raise ValueError(f"its qcow2 version is {version}, not 2 or 3")
+    if version == 3 and len(data) < _LEAST_3:
+        raise ValueError("its header is cut short")
     features = struct.unpack_from(">Q", data, 72)[0] if version == 3 else 0
     if backing:
         raise ValueError("it has a backing file")

@@ -331,6 +331,14 @@ class TestCache:
         assert not world.calls
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_header_that_is_cut_short_is_refused_wherever_it_ends(version):
+    whole = qcow2_images.build(bytes(65536), version=version)[:112]
+    for length in range(72 if version == 2 else 104):
+        with pytest.raises(ValueError, match=r"qcow2|cut short"):
+            qcow2.header(whole[:length])
+
+
 def test_a_text_that_other_bytes_follow_is_no_vmdk():
     """So begin the images of z/VM's Connector."""
     head = b"xCAT CKD Disk Image:".ljust(512) + bytes(range(256)) * 8
