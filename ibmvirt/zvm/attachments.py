@@ -111,7 +111,7 @@ class Attachments:
     ) -> holdings.Holding:
         """Take a volume off, in whatever state it is; the new holding."""
         if found.state == holdings.ATTACHED or self._is_counted(holding, found):
-            sure = found.state == holdings.ATTACHED
+            sure = found.state == holdings.ATTACHED and found.whole
             holding = self._put(holding, name, found, holdings.GOING)
             try:
                 self.detach(connection(holding.user, found), sure=sure)
@@ -122,8 +122,7 @@ class Attachments:
         elif found.state == holdings.GOING:
             self._check_gone(holding, found)
         else:
-            with self._reserving:
-                self._clean(holding, found)
+            self._clean(holding, found)
         holding = holding.without(name)
         self._kept.put(holding)
         return holding
@@ -190,7 +189,12 @@ class Attachments:
         """
         if not self._fcp.dedicated(user) & set(found.devices):
             return
-        self._check_mine(user, found)
+        with self._reserving:
+            self._check_mine(user, found)
+            self._take_all(user, found)
+
+    def _take_all(self, user: str, found: holdings.Attachment) -> None:
+        """The caller holds ``reserving``."""
         whole = connection(user, found)
         try:
             self._fcp.detach(whole)
@@ -248,7 +252,8 @@ class Attachments:
             if name == but or found.state == holdings.ATTACHED:
                 continue
             if found.state == holdings.GOING and self._is_counted(holding, found):
-                holding = self._put(holding, name, found, holdings.ATTACHED)
+                cut_off = dataclasses.replace(found, whole=False)
+                holding = self._put(holding, name, cut_off, holdings.ATTACHED)
             else:
                 holding = self.remove(holding, name, found)
         return holding

@@ -43,6 +43,7 @@ class Attachment:
 
     :param state: coming or going: the call's end is not known; failed: the
         Connector said so, and took back what it could.
+    :param whole: False: a detach of it was cut off; the guest may lack it.
     """
 
     state: str
@@ -51,6 +52,7 @@ class Attachment:
     lun: str
     os_version: str
     mount_point: str
+    whole: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +94,7 @@ def _attachment(item: dict[str, typing.Any]) -> Attachment:
         lun=item["lun"],
         os_version=item["os_version"],
         mount_point=item["mount_point"],
+        whole=item.get("whole", True),
     )
 
 

@@ -478,15 +478,17 @@ def test_the_connector_is_killed_in_an_attach(driven, spawn, key, others):
 
 
 @pytest.mark.parametrize(
-    ("key", "others"),
+    ("key", "others", "between"),
     [
-        ("smcli Image_Device_Undedicate_DM", 0),
-        ("smcli Image_Device_Undedicate", 0),
+        ("smcli Image_Device_Undedicate_DM", 0, False),
+        ("smcli Image_Device_Undedicate", 0, False),
         # The script, after the one that looks whether the guest answers.
-        ("iucvclnt", 1),
+        ("iucvclnt", 1, False),
+        # The other volume goes before the detach is tried again.
+        ("iucvclnt", 1, True),
     ],
 )
-def test_the_connector_is_killed_in_a_detach(driven, spawn, key, others):
+def test_the_connector_is_killed_in_a_detach(driven, spawn, key, others, between):
     """The guest has forgotten the LUN, which its script must find again."""
     for number in range(others):
         attach(driven, spawn, support.volume(9 - number))
@@ -506,10 +508,14 @@ def test_the_connector_is_killed_in_a_detach(driven, spawn, key, others):
         driven.simulator.delete_rule(rule)
         with pytest.raises(errors.ConnectorError):
             done.result(timeout=60)
+    if between:
+        detach(driven, spawn, support.volume(9))
     detach(driven, spawn, support.volume(1))
-    assert left(driven) == []
-    luns = [f"0x{9 - n:04x}{0:012x}" for n in range(others)]
-    assert [lun for lun, _paths in seen(driven, spawn)[0]] == luns
+    stay = [] if between else [f"0x{9 - n:04x}{0:012x}" for n in range(others)]
+    assert [lun for lun, _paths in seen(driven, spawn)[0]] == stay
+    if between:
+        driven.destroy(spawn)
+    assert left(driven, "clean-fcp" if between else "mark") == []
 
 
 def test_a_device_that_another_server_has_by_now_is_not_detached(driven, spawn):
