@@ -67,13 +67,6 @@ def fcp_template(simulator, name="paths", devices="1a00-1a03;1b00-1b03"):
     )  # fmt: skip
 
 
-def fault(kind):
-    """The effect of a rule: a refusal, or a lost answer or request."""
-    if kind == "refuse":
-        return {"kind": kind, "overall": 8, "rc": 99, "rs": 99}
-    return {"kind": kind}
-
-
 def volume(number, **values):
     """A volume on the LUN of that number."""
     data = {"target_wwn": TARGETS, "target_lun": number}

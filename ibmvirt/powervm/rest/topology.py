@@ -354,9 +354,11 @@ class Topology:
                 return Tier(
                     tier.uuid, tier.name, pool.uuid, pool.name, tier.href, nodes, others
                 )
+        names = ", ".join(sorted(tier.name for tier in tiers)) or "none"
         raise exceptions.HypervisorError(
             what,
-            f"the pool {pool.name} has no tier {self._tier_name or '(default)'}",
+            f"the pool {pool.name} has no tier {self._tier_name or '(default)'}; it "
+            f"has {names}",
             "set [powervm]tier_name to one that it has",
         )
 

@@ -18,11 +18,18 @@ from __future__ import annotations
 import re
 import uuid
 
+import pytest
+from pypowervm.wrappers import storage
+
+from ibmvirt.common import exceptions, plan
 from tests.support import powervm
 
 
-def add_tier(novalink, name):
-    """A further tier of the pool, like the one that there is."""
+def add_tier(novalink, name, capacity=None):
+    """A further tier of the pool, like the one that there is.
+
+    :param capacity: in GB.
+    """
     dump = novalink.dump()
     shared = dump["shared"]
     (key, tier), *_ = [
@@ -30,7 +37,11 @@ def add_tier(novalink, name):
     ]
     other = str(uuid.uuid4())
     text = tier["xml"].replace(">SYSTEM<", f">{name}<").replace(tier["uuid"], other)
-    text = re.sub("(<IsDefault[^>]*>)true", r"\1false", text)
+    text, count = re.subn("(IsDefault[^>]*>)true", r"\1false", text)
+    assert count == 1
+    if capacity is not None:
+        # The first is the tier's, the second its failure group's.
+        text = re.sub("(Capacity[^>]*>)[0-9]+", rf"\g<1>{capacity}", text, count=1)
     shared[key.replace(tier["uuid"], other)] = {**tier, "uuid": other, "xml": text}
     novalink.load({"shared": shared})
 
@@ -54,3 +65,60 @@ def test_disks_of_another_tier_are_removed_with_their_server(novalink):
     with powervm.running(novalink, tier_name="FAST") as driven:
         powervm.forget_images(driven)
         assert novalink.compare() == []
+
+
+def units(driven):
+    """Names of all units by the names of their tiers."""
+    adapter = driven.backend.disks.configured._adapter
+    pool = driven.backend.disks.configured._topology.tier().pool_uuid
+    return {
+        tier.name: {
+            unit.name
+            for unit in storage.LUEnt.get(
+                adapter, parent_type=storage.Tier, parent_uuid=tier.uuid
+            )
+        }
+        for tier in storage.Tier.get(adapter, parent_type=storage.SSP, parent_uuid=pool)
+    }
+
+
+@pytest.mark.parametrize(("option", "home"), [("FAST", "FAST"), ("", "SYSTEM")])
+def test_images_and_disks_are_made_in_the_tier_that_is_configured(
+    novalink, option, home
+):
+    add_tier(novalink, "FAST")
+    with powervm.running(novalink, tier_name=option) as driven:
+        spawn = driven.plan(further=(plan.DiskSpec("ephemeral", 0, 1024),))
+        driven.spawn(spawn)
+        found = units(driven)
+        assert len(found.pop(home)) == 3
+        assert found == {{"FAST": "SYSTEM", "SYSTEM": "FAST"}[home]: set()}
+        storage_ = novalink.guest(spawn.server.name)["storage"]
+        kinds = [(s["vios"], s["kind"]) for s in storage_]
+        assert kinds.count(("vios1", "LogicalUnit")) == 2
+        assert kinds.count(("vios2", "LogicalUnit")) == 2
+
+
+def test_the_inventory_is_that_of_the_tier(novalink):
+    add_tier(novalink, "FAST", capacity=100)
+    with powervm.running(novalink) as driven:
+        whole = driven.backend.host.resources().disk_gb
+        assert whole > 100
+    with powervm.running(novalink, tier_name="FAST") as driven:
+        found = driven.backend.host.resources()
+        assert (found.disk_gb, found.disk_gb_used) == (100, 0)
+        assert isinstance(found.disk_gb, int)
+    # A share of the node is taken of the tier too.
+    with powervm.running(novalink, tier_name="FAST", disk_capacity_gb=40) as driven:
+        assert driven.backend.host.resources().disk_gb == 40
+
+
+def test_a_tier_that_the_pool_does_not_have_is_named(novalink):
+    add_tier(novalink, "FAST")
+    with powervm.running(novalink, tier_name="GOLD") as driven:
+        with pytest.raises(exceptions.HypervisorError) as raised:
+            driven.backend.disks.configured.where()
+        text = str(raised.value)
+        assert "has no tier GOLD" in text
+        assert "it has FAST, SYSTEM" in text
+        assert "tier_name" in text
