@@ -155,7 +155,7 @@ def test_periodic_work_goes_on_after_a_failure_and_ends():
     work = periodic.Periodic("work", lambda: 0.001, action)
     work.start()
     work.start()
-    assert third.wait(10)
+    assert third.wait(60)
     work.stop()
     ended = len(turns)
     assert not [t for t in threading.enumerate() if t.name == "work"]

@@ -52,7 +52,7 @@ def test_values_pass_from_step_to_step():
 
 
 def test_independent_steps_run_at_once():
-    barrier = threading.Barrier(3, timeout=20)
+    barrier = threading.Barrier(3, timeout=60)
     flow = graph_flow.Flow("wide").add(
         *(step.Step(name, lambda: barrier.wait() and None) for name in "abc")
     )

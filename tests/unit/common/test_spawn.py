@@ -162,7 +162,7 @@ def test_image_and_guest_do_not_wait_for_each_other(spawn, world, glance):
 
     def wait_for_guest(_start):
         # The first transfer only judges the image, before anything is built.
-        assert glance.downloads == 1 or defined.wait(20), (
+        assert glance.downloads == 1 or defined.wait(60), (
             "the guest waits for the image"
         )
 

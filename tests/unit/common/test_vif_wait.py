@@ -89,11 +89,11 @@ def test_all_ports_are_waited_for(virtapi, instance, report):
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert plugged.wait(10)
+    assert plugged.wait(60)
     report(both[0])
     assert not done.is_set()
     report(both[1])
-    thread.join(10)
+    thread.join(60)
     assert done.is_set()
 
 

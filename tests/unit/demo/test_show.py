@@ -79,7 +79,7 @@ class Hypervisor:
 def test_sections_run_at_once_and_a_failed_one_ends_its_hypervisor_only():
     stream = io.StringIO()
     screen = show.Screen(stream)
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=60)
     good, bad = Hypervisor("good", {"snapshot"}), Hypervisor("bad", {"snapshot"})
     shown = main.Show(screen, [good, bad])
 

@@ -137,13 +137,13 @@ def test_one_at_a_time_works_on_a_volume():
     with locks.hold(("a", "b")):
         thread = threading.Thread(target=second)
         thread.start()
-        assert inside.wait(10)
+        assert inside.wait(60)
         with locks.attempt("a") as free:
             assert not free
         with locks.attempt("c") as free:
             assert free
         order.append("first")
-    thread.join(10)
+    thread.join(60)
     assert order == ["first", "second"]
     with locks.attempt("a") as free:
         assert free
