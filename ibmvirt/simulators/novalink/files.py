@@ -116,16 +116,35 @@ class Files:
         :raises Refusal: the announced size or SHA-256 is another.
         """
         file = self.get(uuid)
+        size, most = 0, self._room(file)
         with self._system.fabric.blobs.writer() as writer:
             for piece in pieces:
-                writer.write(piece)
+                size += len(piece)
+                # What will be refused is read, so that the client is answered,
+                # and takes no room here.
+                if size <= most:
+                    writer.write(piece)
             expected = file.value("ExpectedFileSizeInBytes")
-            if expected and int(expected) != writer.size:
-                raise refuse("length", found=writer.size, expected=expected)
+            if expected and int(expected) != size:
+                raise refuse("length", found=size, expected=expected)
+            if size > most:
+                raise refuse("length", found=size, expected=most)
             announced = file.value("SHA256").lower()
             if announced and announced != writer.sha256:
                 raise refuse("checksum", found=writer.sha256)
             return file, writer.commit(), writer.size
+
+    def _room(self, file: File) -> int:
+        """Bytes that the target of a file can hold."""
+        if file.kind == DISK:
+            udid = file.value("TargetDeviceUniqueDeviceID")
+            return _capacity(self._disk(udid), udid)
+        group = volume_group.find_with_repository(
+            self._system, self._vios(file.element)
+        )
+        repository = volume_group.repository_of(group)
+        assert repository is not None
+        return int(base.number(repository, "RepositorySize") * (1 << 30))
 
     def keep(self, file: File, blob: str, size: int) -> None:
         """Let the target hold the contents (under the world's lock).

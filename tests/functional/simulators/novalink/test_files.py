@@ -168,8 +168,11 @@ def test_download(adapter):
 
 def test_more_than_the_disk_holds(novalink, adapter):
     group = requests.volume_group(adapter)
-    disk = requests.add_disk(adapter)
-    too_long = (1 << 30) + 1
+    small = pvm_stor.VDisk.bld(adapter, "disk1", 1 / 1024)
+    group.virtual_disks.append(small)
+    group = group.update()
+    (disk,) = [one for one in group.virtual_disks if one.name == "disk1"]
+    too_long = (2 << 20) + 1
     file = pvm_vf.File.bld(
         adapter,
         "disk1",
@@ -177,11 +180,10 @@ def test_more_than_the_disk_holds(novalink, adapter):
         vios_uuid(adapter),
         tdev_udid=disk.udid,
     ).create()
-    pieces = (bytes(1 << 20) for _ in range(1024))
+    pieces = (bytes(1 << 10) for _ in range(2048))
     with pytest.raises(pvm_exc.HttpError, match=f"REST0142 {too_long} bytes"):
         adapter.upload_file(file.element, _with_one_more(pieces))
     file.delete()
-    assert group.uuid
 
 
 def _with_one_more(pieces):

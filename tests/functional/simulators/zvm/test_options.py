@@ -381,19 +381,18 @@ def test_nothing_is_left_of_a_killed_one_and_its_directory_is_used_again(tmp_pat
     assert not os.path.exists(state / "pids")
 
 
-def test_the_script_of_the_documentation():
+def test_the_script_of_the_documentation(zvm):
     script = pathlib.Path(__file__).parents[4] / "docs/simulators/zvm_script.py"
-    with ZVMSimulator("--rate", "100") as simulator:
-        environment = {
-            **os.environ,
-            "ZVM_CONNECTOR_URL": simulator.connector_url,
-            "IBMVIRT_SIM_ADMIN_URL": simulator.admin_url,
-            "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
-        }
-        ended = subprocess.run(
-            [sys.executable, str(script)], env=environment, capture_output=True,
-            text=True, timeout=60,
-        )  # fmt: skip
+    environment = {
+        **os.environ,
+        "ZVM_CONNECTOR_URL": zvm.connector_url,
+        "IBMVIRT_SIM_ADMIN_URL": zvm.admin_url,
+        "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    ended = subprocess.run(
+        [sys.executable, str(script)], env=environment, capture_output=True,
+        text=True, timeout=60,
+    )  # fmt: skip
     assert (ended.stdout, ended.returncode) == ("on 192.0.2.5 10\n", 0), ended.stderr
 
 
