@@ -19,6 +19,7 @@ import argparse
 import collections.abc
 import sys
 import typing
+import warnings
 
 if typing.TYPE_CHECKING:
     from ibmvirt.common import preflight
@@ -37,7 +38,10 @@ def main(argv: collections.abc.Sequence[str] | None = None) -> int:
     """Run the command; its exit status."""
     arguments = _parser().parse_args(argv)
     try:
-        return _check(arguments)
+        with warnings.catch_warnings():
+            # Of libraries that still import it; it would stand before the findings.
+            warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
+            return _check(arguments)
     except ModuleNotFoundError as error:
         print(
             f"ibmvirt-status: the Python module {error.name!r} is not installed: "

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 
 import pytest
 
@@ -52,6 +53,16 @@ def test_the_extra_is_named(module, argument, said):
     assert ran.returncode in (1, 2)
     assert f"pip install {said}" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_what_libraries_say_of_eventlet_is_not_for_the_operator(monkeypatch, recwarn):
+    def check(_arguments):
+        warnings.warn("\nEventlet is deprecated. It is", Warning, stacklevel=1)
+        return 0
+
+    monkeypatch.setattr(status, "_check", check)
+    assert status.main(["check"]) == 0
+    assert not recwarn.list
 
 
 # Loads what Nova's API loads, where ibmvirt is installed there without an extra.
