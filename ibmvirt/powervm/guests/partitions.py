@@ -153,11 +153,7 @@ class Partitions(capability.Guests):
             standard = lpar_builder.DefaultStandardize(system)
             builder = lpar_builder.LPARBuilder(self._adapter, attributes, standard)
             return builder.build()
-        except (
-            lpar_builder.LPARBuilderException,
-            pypowervm.ValidationException,
-            ValueError,
-        ) as error:
+        except (lpar_builder.LPARBuilderException, ValueError) as error:
             raise exceptions.InvalidRequest(
                 what, str(error), "correct the flavor"
             ) from error

@@ -146,6 +146,11 @@ def _sharing(specs: dict[str, str], attributes: dict[str, str]) -> None:
         factor = float(attributes["proc_units_factor"])
         attributes["proc_units"] = f"{factor * int(attributes['vcpu']):.2f}"
     attributes.pop("proc_units_factor", None)
+    units = attributes["proc_units"]
+    if float(units) > int(attributes["vcpu"]):
+        raise _wrong(
+            "proc_units", units, f"{attributes['vcpu']} VCPUs use no more than as many"
+        )
 
 
 def check(name: str, value: str) -> None:

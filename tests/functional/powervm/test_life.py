@@ -252,6 +252,30 @@ def test_too_few_slots_are_refused_before_anything(novalink):
         assert "maximum_io_slots" in text
 
 
+@pytest.mark.parametrize(
+    ("specs", "named"),
+    [
+        ({"expansion_factor": "0.5"}, "Active memory expansion"),
+        ({"processor_compatibility": "POWER77"}, "'POWER77'"),
+        ({"min_proc_units": "0.5", "proc_units": "0.2"}, "Desired Proc Units"),
+        ({"max_proc_units": "0.1", "proc_units": "0.2"}, "Desired Proc Units"),
+        ({"proc_units": "1.5"}, "1 VCPUs use no more"),
+        ({"max_mem": "600"}, "600"),
+        ({"min_mem": "300"}, "300"),
+        ({"min_vcpu": "2"}, "min_vcpu"),
+    ],
+)
+def test_what_the_platform_would_not_build_is_refused_by_name(driven, specs, named):
+    extra = {f"powervm:{name}": value for name, value in specs.items()}
+    driven.simulator.mark()
+    with pytest.raises(exceptions.InvalidRequest) as raised:
+        driven.plan(extra_specs=extra)
+    text = str(raised.value)
+    assert named in text
+    assert "Correct the flavor" in text
+    assert driven.simulator.compare() == []
+
+
 def test_what_does_not_fit_is_refused_and_leaves_nothing(driven):
     spawn = driven.plan(extra_specs={"powervm:proc_units": "200"})
     big = plan.GuestSpec(
