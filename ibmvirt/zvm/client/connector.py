@@ -41,10 +41,9 @@ class Connector:
             raise errors.ConnectorUnreachable(what, self.away)
         try:
             answer = self._wire.call(api, *args, **kwargs)
-        except (errors.ConnectorUnreachable, errors.ConnectorAnswerLost) as error:
+        except errors.ConnectorError as error:
             # The transport knows the call, not what it was for.
-            reason = f"{error.attempted}: {error.reason}"
-            raise type(error)(what, reason, remedy=error.remedy) from error
+            raise error.during(what) from error
         if answer["overallRC"] != 0:
             raise errors.error_for(what, answer)
         return answer.get("output")

@@ -183,7 +183,9 @@ class Transport(restclient.RESTClient):
         if response.status_code == 401:
             raise errors.ConnectorUnauthorized(
                 f"call {api} of the z/VM Cloud Connector at {self.url}",
-                "check [zvm]token_path against the Connector's [wsgi]token_path",
+                "it does not accept the token that it gave",
+                remedy="check [zvm]token_path against the Connector's "
+                "[wsgi]token_path, and the clocks of both hosts",
             )
         return self._decode(api, verb, response)
 
