@@ -37,6 +37,12 @@ LOG = logging.getLogger(__name__)
 _PARTITION = re.compile(r"LogicalPartition/([0-9A-Fa-f-]{36})(?:\?|$)")
 
 
+# Reads of a partition that changes all the time.
+_READS = 3
+# Partitions of which is known when they changed; the others did so before.
+_CHANGES = 10000
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Lpar:
     """What is known of a partition."""
@@ -60,6 +66,11 @@ class LparCache:
         self._system_uuid = ""
         self._lock = threading.Lock()
         self._lpars: dict[str, Lpar] = {}
+        # When each partition was changed last, and when all were read, counted
+        # in changes of any.
+        self._serial = 0
+        self._changed: dict[str, int] = {}
+        self._whole = 0
         self._fresh = False
         self._following = False
         self._listeners: list[Listener] = []
@@ -118,31 +129,64 @@ class LparCache:
                 raise
             found = [_lpar(item) for item in json.loads(response.body or "[]")]
             before, self._lpars = self._lpars, {lpar.uuid: lpar for lpar in found}
+            self._serial += 1
+            self._whole = self._serial
         for lpar in found:
             old = before.get(lpar.uuid)
             if old is not None and old.state != lpar.state:
                 self._tell(lpar)
 
     def _read_one(self, uuid: str) -> Lpar | None:
+        """Ask the platform; again if the partition was changed meanwhile.
+
+        An answer that was overtaken would bring back what is gone.
+        """
+        for _ in range(_READS):
+            with self._lock:
+                serial = self._serial
+            found = self._ask(uuid)
+            if found is None:
+                self.remove(uuid)
+                return None
+            if self._keep(found, since=serial):
+                break
+        return found
+
+    def _ask(self, uuid: str) -> Lpar | None:
         with errors.attempting(f"read the state of the partition {uuid}"):
             try:
                 response = self._adapter.read(
                     "LogicalPartition", uuid, suffix_type="quick", suffix_parm="All"
                 )
             except pypowervm.HttpNotFound:
-                self.remove(uuid)
                 return None
-        lpar = _lpar(json.loads(response.body))
-        self.put(lpar)
-        return lpar
+        return _lpar(json.loads(response.body))
 
     def put(self, lpar: Lpar) -> None:
         """Keep what an answer of the platform said."""
+        self._keep(lpar)
+
+    def _keep(self, lpar: Lpar, *, since: int | None = None) -> bool:
+        """:param since: only if the partition has not changed since then."""
         with self._lock:
+            last = max(self._changed.get(lpar.uuid, 0), self._whole)
+            if since is not None and last > since:
+                return False
             old = self._lpars.get(lpar.uuid)
             self._lpars = {**self._lpars, lpar.uuid: lpar}
+            self._touch(lpar.uuid)
         if old is not None and old.state != lpar.state:
             self._tell(lpar)
+        return True
+
+    def _touch(self, uuid: str) -> None:
+        """A partition changes now (under the lock)."""
+        self._serial += 1
+        self._changed.pop(uuid, None)
+        self._changed[uuid] = self._serial
+        if len(self._changed) > _CHANGES:
+            # Of long ago: no read is under way as long as that.
+            del self._changed[next(iter(self._changed))]
 
     def set_state(self, uuid: str, state: str, rmc: str) -> None:
         """Keep what one of our own power operations did."""
@@ -155,6 +199,7 @@ class LparCache:
             lpars = dict(self._lpars)
             lpars.pop(uuid.upper(), None)
             self._lpars = lpars
+            self._touch(uuid.upper())
 
     def _tell(self, lpar: Lpar) -> None:
         for listener in self._listeners:

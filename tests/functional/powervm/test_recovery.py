@@ -15,13 +15,14 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import time
 
 import pytest
 from pypowervm.tasks import power, power_opts
 from pypowervm.wrappers import virtual_io_server
 
-from ibmvirt.common import exceptions
+from ibmvirt.common import context, exceptions
 from tests.support import powervm
 
 
@@ -169,3 +170,34 @@ def test_a_partition_that_was_renamed_is_still_ours(driven):
         later.destroy(spawn)
     left = [guest["name"] for guest in driven.simulator.admin("GET", "guests")]
     assert left == []
+
+
+@pytest.mark.parametrize("what", ["removed", "stopped"])
+def test_an_answer_that_was_overtaken_brings_nothing_back(driven, what):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    guest, guests = driven.guest(spawn), driven.backend.guests
+    held = driven.simulator.rule(
+        match={"key": "GET LogicalPartition/{id}/quick/All", "memento": "late:1"},
+        phase="after",
+        effect={"kind": "hold"},
+    )
+
+    def look():
+        with context.operation(context.Operation("late", "1")):
+            return guests._cache.get(guest.id, use_cache=False)
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        late = pool.submit(look)
+        assert driven.simulator.wait_parked(held, 60)
+        guests.power_off(guest, timeout=0, retry_interval=0)
+        if what == "removed":
+            guests.undefine(guest)
+        driven.simulator.delete_rule(held)
+        found = late.result(60)
+    cached = guests._cache.get(guest.id)
+    if what == "removed":
+        assert cached is None
+        assert guest.id not in {one.id for one in guests.list()}
+    else:
+        assert found.state == cached.state == "not activated"
