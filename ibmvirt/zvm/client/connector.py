@@ -226,6 +226,8 @@ class Connector:
         """A call that may be repeated: once more where its answer was lost."""
         try:
             return self.call(what, api, *args, **kwargs)
+        except errors.ConnectorTimedOut:
+            raise
         except errors.ConnectorAnswerLost:
             return self.call(what, api, *args, **kwargs)
 

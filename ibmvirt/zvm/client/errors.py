@@ -56,6 +56,10 @@ class ConnectorAnswerLost(ConnectorError):
     """The call may have been carried out; nobody knows."""
 
 
+class ConnectorTimedOut(ConnectorAnswerLost):
+    """Its answer was waited for as long as it may take."""
+
+
 class ConnectorUnauthorized(ConnectorError):
     """The token is missing or refused."""
 

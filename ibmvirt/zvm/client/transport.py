@@ -124,7 +124,8 @@ class Transport(restclient.RESTClient):
         envelope: overallRC, rc, rs, errmsg, output.
 
         A call that was surely not carried out is sent again, ``retries``
-        times; one that may have been is repeated only if it just reads.
+        times; one that may have been is repeated only if it just reads, and did
+        not have all its time.
 
         :param timeout_read: seconds to wait for this answer (keyword only).
         :raises ConnectorUnreachable: nothing has been done.
@@ -144,6 +145,8 @@ class Transport(restclient.RESTClient):
             except errors.ConnectorUnreachable:
                 if last:
                     raise
+            except errors.ConnectorTimedOut:
+                raise
             except errors.ConnectorAnswerLost:
                 if last or verb != "GET":
                     raise
@@ -229,6 +232,8 @@ class Transport(restclient.RESTClient):
             requests.exceptions.InvalidURL,
         ) as error:
             raise errors.ConnectorUnreachable(attempted, str(error)) from error
+        except requests.exceptions.ReadTimeout as error:
+            raise errors.ConnectorTimedOut(attempted, str(error)) from error
         except requests.exceptions.ConnectionError as error:
             if _never_sent(error):
                 raise errors.ConnectorUnreachable(attempted, str(error)) from error

@@ -337,6 +337,19 @@ def test_a_question_is_not_waited_for_as_long_as_a_change(server, sent):
         assert sent == [("POST", (7.0, 1800.0)), ("GET", (7.0, 1800.0))]
 
 
+def test_what_was_waited_for_in_vain_is_not_sent_again(server, sent):
+    """It would be waited for four times; whoever asked may ask again."""
+    with made(server, read_timeout=1800.0) as calls:
+        with pytest.raises(errors.ConnectorAnswerLost, match="list the guests"):
+            calls.guests()
+        with pytest.raises(errors.ConnectorUnreachable, match="does not answer"):
+            calls.probe()
+        with pytest.raises(errors.ConnectorTimedOut, match="start the guest OSV1"):
+            calls.start("OSV1")
+    assert [verb for verb, _timeouts in sent] == ["GET", "GET", "POST"]
+    assert [wait for _verb, (_connect, wait) in sent] == [300.0, 30.0, 1800.0]
+
+
 def test_nobody_waits_long_for_a_token(server, sent, tmp_path):
     path = tmp_path / "token.dat"
     path.write_text("x")
