@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
+import io
 import os
 import pathlib
 import signal
@@ -55,6 +56,9 @@ examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     arguments = _parser().parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names may have letters that the terminal has not.
+        sys.stdout.reconfigure(errors="backslashreplace")
     with _terminated_as_exception():
         return _run(arguments)
 

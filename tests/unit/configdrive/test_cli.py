@@ -83,6 +83,18 @@ def test_a_time_that_is_none_is_explained(tree, tmp_path, capsys):
     assert "_time" not in said
 
 
+def test_names_that_a_terminal_cannot_write_are_escaped(tmp_path):
+    image = tmp_path / "drive.iso"
+    configdrive.build({"content/\u65e5\u672c": "x"}, image)
+    done = command(
+        "show",
+        image,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.endswith(b" content/\\u65e5\\u672c\n")
+
+
 def test_build_as_json_with_options(tree, tmp_path, capsys):
     image = tmp_path / "drive.iso"
     arguments = [
