@@ -44,9 +44,10 @@ class Periodic:
 
     def start(self) -> None:
         if self._thread is None:
-            self._stopping.clear()
+            # Its own: a turn that outlasts a stop does not go on with the next.
+            self._stopping = threading.Event()
             self._thread = threading.Thread(
-                target=self._run, name=self._name, daemon=True
+                target=self._run, args=(self._stopping,), name=self._name, daemon=True
             )
             self._thread.start()
 
@@ -57,8 +58,8 @@ class Periodic:
             self._thread.join(_JOIN)
             self._thread = None
 
-    def _run(self) -> None:
-        while not self._stopping.wait(self._interval()):
+    def _run(self, stopping: threading.Event) -> None:
+        while not stopping.wait(self._interval()):
             try:
                 self._action()
             except Exception:

@@ -161,3 +161,30 @@ def test_periodic_work_goes_on_after_a_failure_and_ends():
     assert not [t for t in threading.enumerate() if t.name == "work"]
     work.stop()
     assert len(turns) == ended
+
+
+def test_a_turn_that_outlasts_its_stop_is_the_last_of_its_thread(monkeypatch):
+    """Also when the work has been started again meanwhile."""
+    monkeypatch.setattr(periodic, "_JOIN", 0.01)
+    slow, goes_on, again = (threading.Event() for _ in range(3))
+
+    def action():
+        if not slow.is_set():
+            slow.set()
+            goes_on.wait(60)
+        else:
+            again.set()
+
+    work = periodic.Periodic("long-work", lambda: 0.001, action)
+    work.start()
+    assert slow.wait(60)
+    (first,) = [t for t in threading.enumerate() if t.name == "long-work"]
+    work.stop()
+    work.start()
+    assert again.wait(60)
+    goes_on.set()
+    first.join(60)
+    assert not first.is_alive()
+    monkeypatch.undo()
+    work.stop()
+    assert not [t for t in threading.enumerate() if t.name == "long-work"]
