@@ -110,11 +110,14 @@ def stale(driven):
 
 
 def test_without_any_vios_an_operation_says_so(driven):
+    spawn = driven.plan()
     stop(driven, "vios2")
     stop(driven, "vios1")
-    spawn = driven.plan()
     with pytest.raises(exceptions.HypervisorUnavailable, match="RMC connection"):
         driven.spawn(spawn)
+    # The next one is refused before it begins.
+    with pytest.raises(exceptions.HypervisorUnavailable, match="RMC connection"):
+        driven.plan()
 
 
 def test_lost_events_make_it_read_all(driven):

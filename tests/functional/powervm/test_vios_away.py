@@ -73,12 +73,12 @@ def test_a_drive_goes_to_a_vios_that_is_active(driven):
 
 
 def test_a_disk_that_no_active_vios_can_map_is_named(driven):
+    spawn = driven.plan()
     places = driven.backend.disks.configured._topology
     (away,) = (vios.uuid for vios in places.vioses() if vios.name == "vios2")
     stop(driven, "vios2")
     tier = places.tier()
     places._known["tier"] = dataclasses.replace(tier, nodes=frozenset((away,)))
-    spawn = driven.plan()
     with pytest.raises(exceptions.HypervisorUnavailable) as raised:
         driven.spawn(spawn)
     assert "no active VIOS is a node of the cluster" in str(raised.value)
