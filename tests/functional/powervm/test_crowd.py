@@ -205,10 +205,17 @@ def test_fifty_at_once_with_faults_everywhere(driven, seed):
             seed=10 * seed + number,
             effect=effect,
         )
+    simulator.admin("DELETE", "journal")
     errors = crowd.run()
     simulator.delete_rule()
     assert errors
     assert len(errors) < 50
+    # Who fails was struck itself, and not somebody in the same write.
+    struck = {r["memento"] for r in simulator.journal() if r["rule"] is not None}
+    servers = {s.server.name: s.server.uuid for some in crowd.groups.values()
+               for s in some}  # fmt: skip
+    failed = {servers[name] for _operation, name in errors}
+    assert failed <= {memento.partition(":")[2] for memento in struck}
     crowd.check()
     crowd.clear()
     assert simulator.compare() == []
