@@ -58,7 +58,7 @@ def _all(
     yield _vioses(places)
     writers = writer.Writers(connection.adapter)
     disks = kinds.build(connection.adapter, places, writers, options)
-    yield look("disks", disks.configured.where)
+    yield look("disks", lambda: _disks(places, disks))
     yield look("config drives", lambda: _repository(options, connection, places))
     yield look("SEA networks", lambda: _switch(places, options.default_switch))
     yield look("Shared Ethernet Adapters", lambda: _seas(options, places, networks))
@@ -91,6 +91,12 @@ def _vioses(places: topology.Topology) -> Finding:
             f"no active RMC connection to {', '.join(others)}: they are not used",
         )
     return Finding("VIOS", OK, ", ".join(vios.name for vios in active))
+
+
+def _disks(places: topology.Topology, disks: kinds.Disks) -> str:
+    """Where disks are made, and that a VIOS can map them."""
+    disks.configured.paths(places.active_vioses())
+    return disks.configured.where()
 
 
 def _repository(

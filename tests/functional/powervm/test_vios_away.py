@@ -21,6 +21,7 @@ import pytest
 from pypowervm.wrappers import virtual_io_server
 
 from ibmvirt.common import exceptions, plan
+from ibmvirt.powervm import preflight
 from ibmvirt.powervm.disks import localdisk
 from tests.functional.powervm import test_volumes
 from tests.functional.powervm.test_recovery import start, stop, until
@@ -79,9 +80,13 @@ def test_a_disk_that_no_active_vios_can_map_is_named(driven):
     stop(driven, "vios2")
     tier = places.tier()
     places._known["tier"] = dataclasses.replace(tier, nodes=frozenset((away,)))
-    with pytest.raises(exceptions.HypervisorUnavailable) as raised:
-        driven.spawn(spawn)
-    assert "no active VIOS is a node of the cluster" in str(raised.value)
+    for refused in (
+        lambda: driven.spawn(spawn),
+        lambda: preflight._disks(places, driven.backend.disks),
+    ):
+        with pytest.raises(exceptions.HypervisorUnavailable) as raised:
+            refused()
+        assert "no active VIOS is a node of the cluster" in str(raised.value)
     assert driven.backend.disks.leftovers(spawn.server) == ()
 
 
