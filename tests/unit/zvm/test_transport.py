@@ -218,7 +218,7 @@ def test_errors_by_their_codes(codes, kind, shown):
 def test_a_request_that_the_connector_would_cut_is_not_sent(server, calls):
     disks = [{"size": "10g", "format": "ext4"}] * 200
     with pytest.raises(
-        errors.RequestTooLong, match="create the guest OSV1.*reads 4096"
+        errors.RequestTooLong, match=r"create the guest OSV1.*reads 4096"
     ):
         calls.create_guest("OSV1", 1, 512, disks)
     assert not server.seen
@@ -257,7 +257,7 @@ def test_a_token_that_is_refused_is_fetched_anew_once(server, guarded):
     assert server.given == 2
     server.answers["POST /guests"] = [(401, b"")]
     with pytest.raises(
-        errors.ConnectorUnauthorized, match="create the guest OSV1.*token_path"
+        errors.ConnectorUnauthorized, match=r"create the guest OSV1.*token_path"
     ):
         guarded.create_guest("OSV1", 1, 512, [])
     assert server.seen["POST /guests"] == 4
