@@ -28,6 +28,8 @@ LOG = logging.getLogger(__name__)
 
 PROTOCOL = "fibre_channel"
 _DEVICE = "/dev/vdb"
+# Seconds after which a build is not under way any more.
+_BUILD = 86400.0
 # zvmsdk/dist.py: rhel6 implements neither attach nor detach.
 _NO_SCRIPTS = ("rhel6", "redhat6")
 
@@ -65,6 +67,8 @@ class Volumes(capability.Volumes):
         self._own_ip = own_ip
         self._grace = grace
         self._reserving = threading.Lock()
+        # Users of guests that are being built, until their first volume comes.
+        self._building: set[str] = set()
         self._attachments = attachments.Attachments(
             calls, self._fcp, kept, self._reserving
         )
@@ -82,6 +86,8 @@ class Volumes(capability.Volumes):
                 "it has no userid",
             )
         with self._kept.of(user):
+            if guest is None:
+                self._building.add(user)
             paths = self._reserve(user)
         return {
             "host": paths.host,
@@ -158,6 +164,7 @@ class Volumes(capability.Volumes):
             self._attachments.add(
                 self._attachments.known(user), name, wanted, may_run=running
             )
+            self._building.discard(user)
 
     def detach(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
         user, name = guest.id, _name(volume)
@@ -215,6 +222,7 @@ class Volumes(capability.Volumes):
     def _release(self, holding: holdings.Holding) -> None:
         """Give back what has no volume, and forget the guest."""
         user, templates = holding.user, {holding.template}
+        self._building.discard(user)
         if not holding.template:
             templates = {device.template for device in self._held(user)}
         for template in templates:
@@ -234,6 +242,7 @@ class Volumes(capability.Volumes):
 
     def _forget(self, user: str) -> None:
         """The caller holds the guest's lock."""
+        self._building.discard(user)
         holding = self._kept.get(user)
         if holding is None:
             return
@@ -260,10 +269,18 @@ class Volumes(capability.Volumes):
                 except exceptions.IBMVirtError as error:
                     LOG.warning("%s", error)
 
+    def _patience(self, user: str) -> float:
+        """Seconds that a reservation waits.
+
+        Storage shows a build's volumes to the WWPNs of these devices, and a large
+        image takes its time. A build that fails gives them back itself.
+        """
+        return max(self._grace, _BUILD) if user in self._building else self._grace
+
     def _sweep(self, user: str) -> None:
         """The caller holds the guest's lock."""
         holding = self._kept.get(user)
-        if holding is None or time.time() - holding.since < self._grace:
+        if holding is None or time.time() - holding.since < self._patience(user):
             return
         # A guest that the Connector does not have may still be in the directory,
         # with its devices.

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
 import json
 import pathlib
 
@@ -330,6 +331,33 @@ def test_the_sweep_releases_what_no_volume_came_for(driven, spawn):
     driven.backend.volumes.sweep()
     assert driven.simulator.compare() == []
     assert kept(driven) == []
+
+
+def test_the_sweep_waits_for_a_build_however_long_it_takes(driven):
+    """A large image takes longer than a reservation may wait; storage has been
+    told the WWPNs of these devices."""
+    volumes = driven.backend.volumes
+    spawn = driven.plan(5)
+    driven.kept[spawn.server.uuid] = dict(volumes.record(spawn.server))
+    server = driven.server(spawn)
+    first = volumes.connector(server, None)
+    # The image is imported; then the guest is there, and the image deployed.
+    age(driven, 1801)
+    volumes.sweep()
+    assert volumes.connector(server, None) == first
+    guest = dataclasses.replace(spawn.guest, server=server)
+    driven.spawn(dataclasses.replace(spawn, guest=guest))
+    age(driven, 1801)
+    volumes.sweep()
+    assert volumes.connector(server, None) == first
+    driven.destroy(spawn)
+    assert driven.simulator.compare() == []
+    # One that never comes is not waited for by the service that starts next.
+    volumes.connector(server, None)
+    age(driven, 1801)
+    with support.running(driven.simulator, state=driven.state_path) as again:
+        again.backend.volumes.sweep()
+    assert driven.simulator.compare() == []
 
 
 def test_the_sweep_keeps_what_is_attached(driven, spawn):
