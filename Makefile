@@ -55,4 +55,4 @@ cover: $(VENV)/test.stamp
 	$(BIN)/coverage report
 
 clean:
-	rm -rf $(VENV) .tox build dist docs/_build releasenotes/_build *.egg-info
+	rm -rf $(VENV) .tox build dist docs/_build ibmvirt.conf.sample *.egg-info
