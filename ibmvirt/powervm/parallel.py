@@ -19,16 +19,22 @@ import collections.abc
 import concurrent.futures
 import contextlib
 import contextvars
+import logging
 import threading
 
 from ibmvirt.powervm.rest import topology
+
+LOG = logging.getLogger(__name__)
 
 
 def over_vioses(
     change: collections.abc.Callable[[topology.Vios], None],
     vioses: tuple[topology.Vios, ...],
 ) -> None:
-    """Call for every VIOS at once; the first error, when all have ended."""
+    """Call for every VIOS at once; the first error, when all have ended.
+
+    The others' errors are logged.
+    """
     if len(vioses) == 1:
         change(vioses[0])
         return
@@ -36,8 +42,11 @@ def over_vioses(
         futures = [
             pool.submit(contextvars.copy_context().run, change, vios) for vios in vioses
         ]
-    for future in futures:
-        future.result()
+    failed = [error for future in futures if (error := future.exception())]
+    for error in failed[1:]:
+        LOG.warning("%s", error)
+    if failed:
+        raise failed[0]
 
 
 class Locks:

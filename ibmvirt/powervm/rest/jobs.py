@@ -32,6 +32,8 @@ from ibmvirt.powervm.rest import errors
 
 LOG = logging.getLogger(__name__)
 
+# Answers about a job that may be lost, one after the other.
+_MISSED = 3
 _RUNNING = frozenset({"RUNNING", "NOT_STARTED", "NOT_ACTIVE"})
 
 
@@ -94,6 +96,7 @@ class Jobs:
     def _wait(self, job: typing.Any, what: str, timeout: float) -> typing.Any:
         end = clock.now() + timeout
         delays = clock.backoff(first=0.2, most=2.0)
+        missed = 0
         while job.job_status in _RUNNING:
             if clock.now() > end:
                 self._cancel(job)
@@ -106,7 +109,16 @@ class Jobs:
                 self._cancel(job)
                 raise
             with errors.attempting(what):
-                response = self._adapter.read_job(job.job_id)
+                try:
+                    response = self._adapter.read_job(job.job_id)
+                except (pypowervm.ConnectionError, pypowervm.TimeoutError) as error:
+                    # The job goes on, whether we hear of it or not.
+                    missed += 1
+                    if missed == _MISSED:
+                        raise
+                    LOG.warning("the job %s was not read: %s", job.job_id, error)
+                    continue
+                missed = 0
                 job = job_wrapper.Job.wrap(response.entry)
         return job
 

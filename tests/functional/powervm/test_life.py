@@ -192,6 +192,28 @@ def test_stop_start_restart_and_dump(driven):
     assert all(record["status"] == 200 for record in jobs)
 
 
+@pytest.mark.parametrize(("lost", "goes_on"), [(2, True), (3, False)])
+def test_a_job_goes_on_although_answers_about_it_are_lost(
+    driven, fast_clock, lost, goes_on
+):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    guests, guest = driven.backend.guests, driven.guest(spawn)
+    guests.power_off(guest, timeout=0, retry_interval=0)
+    driven.simulator.transitions(
+        **{"job:PowerOn": {"progression": "manual", "times": 5}}
+    )
+    driven.simulator.rule(
+        match={"key": "GET jobs/{id}"}, count=lost, effect={"kind": "drop"}
+    )
+    if goes_on:
+        guests.power_on(guest)
+        assert driven.simulator.guest(guest.name)["state"] == "running"
+    else:
+        with pytest.raises(exceptions.HypervisorUnavailable, match="start the part"):
+            guests.power_on(guest)
+
+
 def test_without_rmc_the_partition_is_stopped_all_the_same(driven):
     spawn = driven.plan()
     driven.spawn(spawn)

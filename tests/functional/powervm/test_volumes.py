@@ -278,3 +278,15 @@ def test_a_discovery_that_failed_is_repeated_when_something_was_in_its_way(
     jobs = driven.simulator.journal(memento=f"attach_volume:{guest.uuid}")
     # Of each VIOS one that failed and one that found it.
     assert [r["key"].endswith("/do/LUARecovery") for r in jobs].count(True) == 4
+
+
+def test_what_each_vios_says_is_told(driven, guest, caplog):
+    volume, _lun = a_volume(driven)
+    driven.simulator.rule(
+        match={"key": "POST VirtualIOServer/{id}?group=ViosSCSIMapping"},
+        count=None,
+        effect=powervm.fault("refuse"),
+    )
+    with pytest.raises(exceptions.HypervisorError, match="on vios1: HSCL9999"):
+        driven.backend.volumes.attach(guest, volume)
+    assert "on vios2: HSCL9999" in caplog.text
