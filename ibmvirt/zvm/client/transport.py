@@ -24,6 +24,7 @@ import json
 import logging
 import random
 import threading
+import traceback
 import typing
 import urllib.parse
 
@@ -314,13 +315,16 @@ def _never_sent(error: requests.exceptions.ConnectionError) -> bool:
 def _is_handshake(error: requests.exceptions.SSLError) -> bool:
     """Whether TLS failed before a request could be sent.
 
-    A connection that breaks later may be told as an error of TLS, too.
+    A connection that breaks later may be told as an error of TLS, too, and its
+    text depends on the version of OpenSSL: so where it was raised tells.
     """
-    shown = str(error)
-    return any(
-        sign in shown
-        for sign in ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "HANDSHAKE")
-    )
+    cause: BaseException | None = error
+    while cause is not None:
+        for frame, _line in traceback.walk_tb(cause.__traceback__):
+            if frame.f_code.co_name == "do_handshake":
+                return True
+        cause = cause.__context__
+    return False
 
 
 def _detail(answer: typing.Any) -> str | None:
