@@ -189,6 +189,16 @@ def test_no_secret_is_in_a_log_an_error_or_a_file(
         assert driven.left() == []
 
 
+def test_a_certificate_that_nobody_vouches_for_is_named_with_the_remedy(simulator):
+    """Nothing was sent: no secret goes to whoever answers there."""
+    with (
+        support.running(simulator, token_path=simulator.token_path) as driven,
+        pytest.raises(exceptions.HypervisorUnavailable, match=r"\[zvm\]ca_file"),
+    ):
+        driven.backend.host.resources()
+    assert simulator.journal(layer="rest") == []
+
+
 def test_a_wrong_token_is_told_without_it(simulator, tmp_path, caplog):
     wrong = tmp_path / "token"
     wrong.write_text("a-token-that-is-wrong-and-secret")
