@@ -30,3 +30,7 @@ def main() -> int:
             file=sys.stderr,
         )
         return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

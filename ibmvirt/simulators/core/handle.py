@@ -43,7 +43,7 @@ class Simulator:
 
     platform = ""
     # What is run as ``python -m``.
-    module = "ibmvirt.simulators.cli"
+    module = "ibmvirt.simulators.script"
 
     def __init__(self, *arguments: str, timeout: float = 60.0) -> None:
         self._arguments = arguments

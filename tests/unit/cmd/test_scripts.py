@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import warnings
@@ -21,6 +22,8 @@ import warnings
 import pytest
 
 from ibmvirt.cmd import status
+from ibmvirt.simulators import novalink
+from ibmvirt.simulators.core import handle
 
 # Runs a command as the default install has it: no library of an extra is there.
 BARE = """
@@ -53,6 +56,17 @@ def test_the_extra_is_named(module, argument, said):
     assert ran.returncode in (1, 2)
     assert f"pip install {said}" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_a_simulator_of_a_test_names_the_extra_too(tmp_path, monkeypatch):
+    text = "raise ModuleNotFoundError('none', name='yaml')"
+    (tmp_path / "yaml.py").write_text(text)
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    monkeypatch.setenv("PYTHONPATH", path)
+    with pytest.raises(handle.SimulatorError) as caught:
+        novalink.NovaLinkSimulator().start()
+    assert "pip install 'ibmvirt[simulators]'" in str(caught.value)
+    assert "Traceback" not in str(caught.value)
 
 
 def test_what_libraries_say_of_eventlet_is_not_for_the_operator(monkeypatch, recwarn):
