@@ -132,10 +132,17 @@ class Guests(capability.Guests):
         try:
             self._calls.create_guest(user, spec.vcpus, spec.memory_mib, disks)
         except errors.AlreadyExists as error:
-            if self._userids.withdraw(spec.server):
-                # It was free when it was chosen: somebody else was faster.
-                raise exceptions.NameTaken(error.attempted, error.reason) from error
-            raise
+            # It was free when it was chosen, or when the server's former guest
+            # was deleted: somebody else was faster.
+            self._userids.withdraw(spec.server)
+            with context.reverting():
+                self._forget(user)
+            raise exceptions.NameTaken(
+                error.attempted,
+                error.reason,
+                f"the server gets another userid when it is built again; delete {user} "
+                "if it is left of this server",
+            ) from error
         except errors.ConnectorError:
             # It may be there in half: it is removed, and the build fails.
             self._userids.withdraw(spec.server)
@@ -151,6 +158,14 @@ class Guests(capability.Guests):
             self._calls.delete_half_made(user)
         except errors.ConnectorError as error:
             # The first error is the one to tell.
+            LOG.warning("%s", error)
+
+    def _forget(self, user: str) -> None:
+        """Nothing waits any more for a guest of this name."""
+        try:
+            self._gone(user)
+        except exceptions.IBMVirtError as error:
+            # The first error is the one to tell; a sweep comes by.
             LOG.warning("%s", error)
 
     def undefine(self, guest: plan.GuestRef) -> None:

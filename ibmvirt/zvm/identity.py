@@ -45,9 +45,9 @@ def known(server: plan.Server) -> str:
     A server without metadata of ours that ran once is one of nova.virt.zvm's.
     One that never ran has no guest: a guest of its name is somebody else's.
     """
-    kept = server.system_metadata.get(KEY)
-    if kept:
-        return str(kept)
+    if KEY in server.system_metadata:
+        # Empty: somebody else has the one that it had.
+        return str(server.system_metadata[KEY] or "")
     return server.name.upper() if server.launched and is_valid(server.name) else ""
 
 

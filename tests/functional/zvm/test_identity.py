@@ -66,11 +66,19 @@ def test_a_name_that_somebody_has_is_not_taken_and_not_deleted(driven):
     assert driven.simulator.compare() == []
 
 
-def test_a_userid_that_is_taken_between_its_choice_and_the_build(driven):
-    """Nova asked for the connector of a volume first, and so the userid is kept:
-    the guest that somebody made of it since is not taken for the server's."""
-    spawn = driven.plan()
+@pytest.mark.parametrize("shelved", [False, True])
+@pytest.mark.parametrize("name", ["instance-1", "osp0001a"])
+def test_a_userid_that_is_taken_between_its_choice_and_the_build(driven, name, shelved):
+    """The guest that somebody made of it since is not taken for the server's.
+
+    :param shelved: it had a guest once; otherwise Nova asked for the connector of
+        a volume first, and so the userid is kept.
+    """
+    spawn = driven.plan(name=name)
     user = driven.backend.volumes.record(spawn.server)[identity.KEY]
+    if shelved:
+        driven.backend.volumes.abandon(spawn.server)
+        driven.launched.add(spawn.server.uuid)
     driven.kept[spawn.server.uuid] = {identity.KEY: user}
     server = driven.server(spawn)
     spawn = dataclasses.replace(
@@ -82,7 +90,8 @@ def test_a_userid_that_is_taken_between_its_choice_and_the_build(driven):
         driven.spawn(spawn)
     driven.destroy(spawn)
     assert driven.simulator.compare() == []
-    driven.spawn(dataclasses.replace(spawn, guest=driven.plan().guest))
+    again = dataclasses.replace(spawn.guest, server=driven.server(spawn))
+    driven.spawn(dataclasses.replace(spawn, guest=again))
     assert guest_name(driven, spawn) != user
 
 

@@ -179,6 +179,23 @@ def with_volumes(driven, planned, *numbers):
     return plan.Spawn(guest, planned.image, config_drive=True)
 
 
+def test_a_build_whose_userid_was_taken_gives_its_devices_back(driven):
+    """At once: the next try gets another userid, and other devices."""
+    volumes = driven.backend.volumes
+    spawn = driven.plan(6)
+    driven.kept[spawn.server.uuid] = dict(volumes.record(spawn.server))
+    server = driven.server(spawn)
+    user = driven.kept[spawn.server.uuid][identity.KEY]
+    support.client(driven.simulator)("guest_create", user, 1, 512, disk_list=[])
+    driven.simulator.mark()
+    volumes.connector(server, None)
+    guest = dataclasses.replace(spawn.guest, server=server)
+    with pytest.raises(exceptions.NameTaken, match=user):
+        driven.spawn(dataclasses.replace(spawn, guest=guest))
+    assert driven.simulator.compare() == []
+    assert kept(driven) == []
+
+
 def test_destroy_releases_what_only_nova_knows_of(driven):
     """The state path is new: nothing is kept of what the guest holds."""
     spawn = with_volumes(driven, driven.plan(8), 1)
