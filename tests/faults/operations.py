@@ -214,11 +214,11 @@ def on_a_name_list(item, names):
     return item["path"].startswith("name_lists/") and was <= there and more <= names
 
 
-# What the Connector punches.
-_PUNCHED = {
-    "cfgdrive.iso", "iucvauth.sh", "network.doscript", "aemod.doscript", "atvol.sh",
-    "devol.sh",
-}  # fmt: skip
+# What the Connector punches: of a NIC that is removed, by its device number.
+_PUNCHED = re.compile(
+    r"(cfgdrive\.iso|(iucvauth|atvol|devol|DEL[0-9A-F]{4})\.sh"
+    r"|(network|aemod)\.doscript)"
+)
 
 
 def in_the_connectors_reader(item, names):
@@ -228,7 +228,7 @@ def in_the_connectors_reader(item, names):
         item["path"].startswith("spool/")
         and item["was"] is None
         and there["queue"] == there["origin"]
-        and f"{there['name']}.{there['type']}" in _PUNCHED
+        and _PUNCHED.fullmatch(f"{there['name']}.{there['type']}") is not None
     )
 
 
