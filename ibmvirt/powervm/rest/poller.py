@@ -41,7 +41,8 @@ class Poller:
 
     :param handler: gets kind, data and detail of each event.
     :param restarted: called when events may have been lost: at the start,
-        after a restart of the platform, and when it says MISSING_EVENTS.
+        after a restart of the platform, when it says MISSING_EVENTS, and when it
+        answers again; and again, if that fails.
     :param away: called when the platform does not answer any more.
     """
 
@@ -58,6 +59,8 @@ class Poller:
         self._away = away
         self._stop = threading.Event()
         self._ready = threading.Event()
+        # Whether events may have been lost of which nothing was read yet.
+        self._lost = False
         self._application = hashlib.sha256(uuids.uuid4().bytes).hexdigest()[:32]
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
 
@@ -85,6 +88,8 @@ class Poller:
                 except Exception as error:
                     if self._stop.is_set():
                         return
+                    # Events of an answer that did not come are told once.
+                    self._lost = True
                     if answers:
                         LOG.warning("NovaLink's events stopped: %s", error)
                         answers = False
@@ -97,6 +102,9 @@ class Poller:
             f"&QUEUE_APPLICATIONID={self._application}&group=None"
         )
         response = self._adapter.read_by_path(path, timeout=_POLL_TIMEOUT)
+        if self._lost:
+            self._restarted()
+            self._lost = False
         for event in event_wrapper.Event.wrap(response):
             if self._stop.is_set():
                 return

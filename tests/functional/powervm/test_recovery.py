@@ -20,9 +20,10 @@ import time
 
 import pytest
 from pypowervm.tasks import power, power_opts
-from pypowervm.wrappers import virtual_io_server
+from pypowervm.wrappers import logical_partition, virtual_io_server
 
 from ibmvirt.common import context, exceptions
+from ibmvirt.powervm.rest import poller
 from tests.support import powervm
 
 
@@ -149,8 +150,6 @@ def test_a_restart_is_followed_by_events_again(driven):
     guests = driven.backend.guests
     # Something happens beside the service, after the restart.
     until(lambda: guests._cache._following)
-    from pypowervm.wrappers import logical_partition
-
     found = logical_partition.LPAR.get(guests._adapter, uuid=guest.id)
     power.PowerOp.stop(found, opts=power_opts.PowerOffOpts().vsp_hard())
     until(lambda: guests._cache.get(guest.id).state == "not activated")
@@ -158,8 +157,6 @@ def test_a_restart_is_followed_by_events_again(driven):
 
 
 def test_a_partition_that_was_renamed_is_still_ours(driven):
-    from pypowervm.wrappers import logical_partition
-
     spawn = driven.plan()
     driven.simulator.mark()
     driven.spawn(spawn)
@@ -204,3 +201,37 @@ def test_an_answer_that_was_overtaken_brings_nothing_back(driven, what):
         assert guest.id not in {one.id for one in guests.list()}
     else:
         assert found.state == cached.state == "not activated"
+
+
+@pytest.mark.parametrize("what", ["events", "partitions"])
+def test_a_lost_answer_about_events_is_made_up_for(driven, monkeypatch, what):
+    """Of the events themselves, or of what is read since some were lost."""
+    monkeypatch.setattr(poller, "_AGAIN", 0.05)
+    cache, simulator = driven.backend.guests._cache, driven.simulator
+    until(lambda: cache._following)
+    key = "GET Event"
+    if what == "partitions":
+        key = "GET ManagedSystem/{id}/LogicalPartition/quick/All"
+        event = {"kind": "event", "event": "MISSING_EVENTS"}
+        simulator.rule(match={"key": "PUT Event"}, effect=event)
+    lost = simulator.rule(
+        match={"key": key, "memento": "bg:events"},
+        phase="after",
+        effect={"kind": "drop"},
+    )
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    until(lambda: _hits(simulator, lost))
+    # It follows the events again, and has read what they would have told.
+    until(lambda: cache._following and cache._fresh)
+    guest = driven.guest(spawn)
+    until(lambda: cache.get(guest.id).state == "running")
+    hard = power_opts.PowerOffOpts().vsp_hard()
+    adapter = driven.backend.guests._adapter
+    found = logical_partition.LPAR.get(adapter, uuid=guest.id)
+    power.PowerOp.stop(found, opts=hard)
+    until(lambda: cache._following and cache.get(guest.id).state == "not activated")
+
+
+def _hits(simulator, number):
+    return next(rule["hits"] for rule in simulator.rules() if rule["id"] == number)
