@@ -22,6 +22,7 @@ import pathlib
 import signal
 import sys
 import threading
+import traceback
 
 # Before any import of nova: native threads, as nova-compute 34 runs.
 os.environ["OS_NOVA_DISABLE_EVENTLET_PATCHING"] = "1"
@@ -79,7 +80,16 @@ def main():
         neighbour.start()
     if arguments.steps:
         follow_steps(state / "steps.log")
-    running.start()
+    try:
+        running.start()
+    except BaseException as error:
+        # The threads of what is running by now would keep the process.
+        if isinstance(error, SystemExit):
+            print(f"{sys.argv[0]} gave up: its log says why", file=sys.stderr)
+        else:
+            traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
     ready = {
         "pid": os.getpid(),
         "compute": f"{running.compute_api.url}/v2.1",

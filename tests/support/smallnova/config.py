@@ -74,6 +74,8 @@ def write(state, driver, urls, extra):
         vif_plugging_timeout = 30
         vif_plugging_is_fatal = true
         instance_usage_audit = false
+        # No random delay, up to a minute by default, before the periodic tasks.
+        periodic_fuzzy_delay = 0
         sync_power_state_interval = -1
         heal_instance_info_cache_interval = -1
         update_resources_interval = 60

@@ -18,16 +18,21 @@ import contextlib
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+import warnings
 
 from ibmvirt.simulators.core import process
 
+# Of the output and of the log, where it did not start.
+_LAST_LINES = 15
+
 
 class SmallNovaError(Exception):
-    """It did not start; the text is the end of its output and log."""
+    """It did not start; the text ends with the last lines of its output and log."""
 
 
 class SmallNova:
@@ -56,6 +61,10 @@ class SmallNova:
         self._connection = None
 
     def start(self, timeout=90):
+        """Start its process and wait until all services are there.
+
+        :raises SmallNovaError: it ended, or is not ready in time.
+        """
         self.state.mkdir(parents=True, exist_ok=True)
         ready = self.state / "ready.json"
         ready.unlink(missing_ok=True)
@@ -75,32 +84,55 @@ class SmallNova:
             )  # fmt: skip
         end = time.monotonic() + timeout
         while not ready.exists():
-            if self.child.poll() is not None or time.monotonic() > end:
-                text = (self.state / "output").read_text()[-3000:]
-                if (self.state / "nova.log").exists():
-                    text += (self.state / "nova.log").read_text()[-3000:]
+            code = self.child.poll()
+            if code is not None or time.monotonic() > end:
                 self.stop()
-                raise SmallNovaError(text)
+                raise SmallNovaError(self._why(code, timeout))
             time.sleep(0.05)
         self.ready = json.loads(ready.read_text())
         return self
 
+    def _why(self, code, timeout):
+        ended = f"ended with {code}" if code is not None else f"not in {timeout} s"
+        lines = [f"Nova with {self.driver} did not start: {ended}"]
+        for name in ("output", "nova.log"):
+            path = self.state / name
+            if path.exists():
+                found = path.read_text(errors="replace").splitlines()
+                lines += [f"-- the end of {path}:", *found[-_LAST_LINES:]]
+        return "\n".join(lines)
+
     def stop(self):
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        if self.child is not None:
-            process.end_child(self.child, timeout=30)
-            self.child = None
+        """End it as an operator does; one that does not end is killed."""
+        self._disconnect()
+        if self.child is None:
+            return
+        self.child.terminate()
+        try:
+            self.child.wait(30)
+        except subprocess.TimeoutExpired:
+            warnings.warn(f"killed, it did not end: {self._stacks()}", stacklevel=2)
+        process.end_child(self.child)
+        self.child = None
+
+    def _stacks(self):
+        """Where all threads of the process are."""
+        before = (self.state / "output").stat().st_size
+        os.kill(self.child.pid, signal.SIGUSR1)
+        time.sleep(1)
+        return (self.state / "output").read_text(errors="replace")[before:]
 
     def kill(self):
         """End it as a power failure does; start() goes on with its files."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._disconnect()
         self.child.kill()
         self.child.wait()
         self.child = None
+
+    def _disconnect(self):
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def __enter__(self):
         return self.start()
@@ -133,7 +165,9 @@ class SmallNova:
         path = pathlib.Path(self.ready["steps"])
         if not path.exists():
             return []
-        return [json.loads(line) for line in path.read_text().splitlines()]
+        # The last line may be on its way just now.
+        whole = path.read_text().rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines()]
 
     def log(self):
         return pathlib.Path(self.ready["log"]).read_text()

@@ -18,7 +18,7 @@ import time
 from openstack import exceptions
 
 
-def until(condition, what, seconds=30):
+def until(condition, what, seconds=60):
     """What a condition gives once it holds.
 
     :raises TimeoutError: it does not hold in time; the text is ``what``.
