@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import io
 import random
-import time
 
 from tests.functional.nova import servers
 from tests.support import qcow2_images
+from tests.support.smallnova import waits
 
 DISK = random.Random(3).randbytes(700_000) + bytes(3_000_000) + b"end " * 50_000
 
@@ -31,11 +31,7 @@ def test_a_server_from_qcow2_has_the_raw_disk(powervm):
         "packed", data=packed, disk_format="qcow2", container_format="bare",
         validate_checksum=False,
     )  # fmt: skip
-    server = powervm.client.compute.create_server(
-        name="packed", image_id=image.id, flavor_id=powervm.flavor.id,
-        networks=powervm.networks[:1],
-    )  # fmt: skip
-    server = servers.wait(powervm, server)
+    server = servers.wait(powervm, servers.boot(powervm, image_id=image.id))
     found = servers.guest(powervm, server)
     # One disk, by more than one VIOS.
     (disk,) = {item["id"] for item in found["storage"]}
@@ -81,24 +77,17 @@ def test_an_image_that_is_not_raw_is_refused_on_zvm(zvm_nova):
 
 
 def test_a_delete_ends_an_image_transfer(powervm):
-    """Of a minute; Nova itself would wait for it to end."""
+    """Of ten minutes; Nova itself would wait for it to end."""
+    # Large, so that its beginning, which is judged first, is there soon.
     image = powervm.client.image.create_image(
-        "slow", data=DISK, disk_format="raw", container_format="bare",
-        validate_checksum=False, transfer_seconds="60",
+        "slow", data=io.BytesIO(bytes(128 << 20)), disk_format="raw",
+        container_format="bare", validate_checksum=False, transfer_seconds="600",
     )  # fmt: skip
-    server = powervm.client.compute.create_server(
-        name="slow", image_id=image.id, flavor_id=powervm.flavor.id,
-        networks=powervm.networks[:1],
-    )  # fmt: skip
-    for _try in range(300):
-        calls = powervm.simulator.journal(memento=f"spawn:{server.id}")
-        if any("File" in call["key"] for call in calls):
-            break
-        time.sleep(0.1)
-    assert any("File" in call["key"] for call in calls), calls
-    started = time.monotonic()
+    server = servers.boot(powervm, "slow", image_id=image.id)
+    powervm.simulator.wait_journal(
+        memento=f"spawn:{server.id}", key="PUT web/File/contents/{id}"
+    )
     powervm.client.compute.delete_server(server)
-    powervm.client.compute.wait_for_delete(server, wait=60, interval=0.2)
-    assert time.monotonic() - started < 15
+    waits.deleted(powervm, server)
     assert powervm.simulator.compare() == []
     powervm.client.image.delete_image(image)
