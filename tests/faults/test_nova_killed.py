@@ -11,8 +11,8 @@
 # under the License.
 """Nova is killed in the middle of an operation, starts again, and goes on.
 
-`make test` kills at two calls of a build; `make faults` at every call of every
-operation.
+Here it is at every call of every operation; ``make test`` kills at a few calls
+of a build, in ``tests/functional/nova/test_scenarios.py``.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ import pytest
 
 from tests.faults import nova_killing
 from tests.support.smallnova import prepared
-
-_SPAWN = nova_killing.OPERATIONS[0]
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +42,6 @@ def nova(request):
 
 def _platform(nova):
     return "PowerVM, Nova" if "PowerVM" in nova.driver else "z/VM, Nova"
-
-
-def test_a_build_is_killed_here_and_there(nova, judge):
-    cells = nova_killing.Killing(nova).run(_SPAWN, "after", every=6, first=2)
-    judge(_platform(nova), cells)
-    assert any(not cell.text for cell in cells)
 
 
 @pytest.mark.faults

@@ -39,7 +39,7 @@ def powervm_process():
 @pytest.fixture
 def powervm(powervm_process):
     """The small Nova on PowerVM, and its simulator as ``.simulator``."""
-    yield from _between(powervm_process)
+    yield from servers.between(powervm_process)
 
 
 @pytest.fixture(scope="session")
@@ -53,22 +53,10 @@ def zvm_nova_process():
 @pytest.fixture
 def zvm_nova(zvm_nova_process):
     """The small Nova on z/VM, and its simulator as ``.simulator``."""
-    yield from _between(zvm_nova_process)
+    yield from servers.between(zvm_nova_process)
 
 
 @pytest.fixture(params=["powervm", "zvm_nova"], ids=["PowerVM", "zVM"])
 def nova(request):
     """The small Nova on each hypervisor, one after the other."""
     return request.getfixturevalue(request.param)
-
-
-def _between(nova):
-    """A mark before a test; rules, servers and volumes are removed after it."""
-    nova.simulator.admin("DELETE", "journal")
-    nova.simulator.mark()
-    yield nova
-    nova.simulator.delete_rule()
-    for server in nova.client.compute.servers():
-        servers.delete(nova, server)
-    for volume in nova.client.block_storage.volumes():
-        servers.drop_volume(nova, volume)

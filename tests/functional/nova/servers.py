@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import urllib.error
 import urllib.request
@@ -25,6 +26,7 @@ __all__ = [
     "actions",
     "as_member",
     "attach",
+    "between",
     "boot",
     "delete",
     "detach",
@@ -32,10 +34,38 @@ __all__ = [
     "guest",
     "make_volume",
     "outcome",
+    "restarted",
     "settled",
     "until",
     "wait",
 ]
+
+
+def between(nova):
+    """A mark before a test; rules, servers and volumes are removed after it."""
+    nova.simulator.admin("DELETE", "journal")
+    nova.simulator.mark()
+    yield nova
+    nova.simulator.delete_rule()
+    for server in nova.client.compute.servers():
+        delete(nova, server)
+    for volume in nova.client.block_storage.volumes():
+        drop_volume(nova, volume)
+
+
+@contextlib.contextmanager
+def restarted(nova, **options):
+    """The service was killed and started with other options for the block."""
+    former = nova.options
+    nova.kill()
+    nova.options = {**former, **options}
+    nova.start()
+    try:
+        yield
+    finally:
+        nova.kill()
+        nova.options = former
+        nova.start()
 
 
 def boot(nova, name="server", networks=None, **options):
@@ -89,7 +119,7 @@ def outcome(nova, server, action):
         # Nova writes it after the task has ended.
         return next((a.message for a in actions(nova, server, action) if a.message), "")
 
-    return until(failed, f"the action {action} fails", seconds=20)
+    return until(failed, f"the action {action} fails")
 
 
 def as_member(nova, verb, path, body):

@@ -52,19 +52,6 @@ def capture(nova, server, name):
     return until(there, f"the image {name} is active", seconds=60)
 
 
-def test_a_snapshot_has_the_bytes_of_the_disk(powervm):
-    server = wait(powervm, boot(powervm))
-    powervm.simulator.mark("before")
-    image = capture(powervm, server, "captured")
-    assert image.hash_value == root_disk()
-    assert (image.disk_format, image.container_format) == ("raw", "bare")
-    assert settled(powervm, server).status == "ACTIVE"
-    assert powervm.simulator.compare("before") == []
-    powervm.client.image.delete_image(image)
-    delete(powervm, server)
-    assert powervm.simulator.compare() == []
-
-
 @pytest.mark.slow
 def test_a_server_is_made_of_another_that_is_stopped(powervm):
     server = wait(powervm, boot(powervm))

@@ -13,14 +13,11 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import pytest
 from openstack import exceptions
 
 from tests.functional.nova import servers
 from tests.functional.nova.conftest import IMAGE
-from tests.support import zvm as support
 from tests.support.smallnova import prepared, waits
 
 
@@ -55,21 +52,6 @@ def end(nova, *made):
     assert nova.simulator.verify() == []
 
 
-@contextlib.contextmanager
-def restarted(nova, **options):
-    """The service was killed and started with other options for the block."""
-    former = nova.options
-    nova.kill()
-    nova.options = {**former, **options}
-    nova.start()
-    try:
-        yield
-    finally:
-        nova.kill()
-        nova.options = former
-        nova.start()
-
-
 # -- one server -----------------------------------------------------------------
 
 
@@ -101,6 +83,9 @@ def test_a_snapshot_boots_another_server(nova):
     assert servers.settled(nova, server).status == "ACTIVE"
     assert state(nova, server) == nova.outside.running
     assert nova.simulator.compare("snapshot") == []
+    assert (image.disk_format, image.container_format) == ("raw", "bare")
+    for name, value in nova.image_properties.items():
+        assert image[name] == value
     second = servers.boot(nova, "second", image_id=image.id)
     servers.wait(nova, second)
     assert root_bytes(nova, second) == IMAGE
@@ -254,58 +239,36 @@ def test_guests_run_again_after_the_host_booted(nova):
     nova.options = {**former, **resume}
     try:
         nova.start()
-        servers.until(
-            lambda: state(nova, running) == nova.outside.running, "it runs again"
-        )
-        assert servers.wait(nova, running).status == "ACTIVE"
-        assert state(nova, stopped) == nova.outside.stopped
     finally:
+        # Of a start alone.
         nova.options = former
-    nova.kill()
-    nova.start()
+    servers.until(lambda: state(nova, running) == nova.outside.running, "it runs again")
+    assert servers.wait(nova, running).status == "ACTIVE"
+    assert state(nova, stopped) == nova.outside.stopped
     end(nova, running, stopped)
 
 
-def test_a_guest_that_stops_by_itself_is_shown_as_stopped(nova):
-    server = servers.wait(nova, servers.boot(nova))
-    # z/VM tells of nothing: Nova asks.
-    with restarted(nova, DEFAULT={"sync_power_state_interval": "3"}):
-        nova.outside.stop(servers.guest(nova, server)["name"])
-        servers.wait(nova, server, "SHUTOFF")
-        assert state(nova, server) == nova.outside.stopped
-        nova.client.compute.start_server(server)
-        servers.wait(nova, server)
-        assert state(nova, server) == nova.outside.running
-    end(nova, server)
-
-
-@pytest.mark.slow
-def test_unused_images_leave_the_cache(zvm_nova):
-    """[image_cache]: Nova asks now and then, and the driver removes them."""
-    nova = zvm_nova
-    image = prepared.new_image(nova, "once")
-    used = servers.wait(nova, servers.boot(nova, "used"))
-    server = servers.wait(nova, servers.boot(nova, "gone", image_id=image.id))
+@pytest.mark.parametrize("skip", [2, 6])
+def test_nova_is_killed_in_the_midst_of_a_build(nova, skip):
+    """The server that ran still runs; the half built one is deleted, and its
+    image, whose transfer may have been cut off, builds another."""
+    image = prepared.new_image(nova, f"fresh-{skip}")
+    running = servers.wait(nova, servers.boot(nova, "running"))
+    rule = nova.simulator.rule(
+        match={**nova.outside.call, "memento": "spawn:*"},
+        skip=skip,
+        phase="after",
+        effect={"kind": "hold"},
+    )
+    server = servers.boot(nova, image_id=image.id)
+    assert nova.simulator.wait_parked(rule)
+    nova.kill()
+    nova.simulator.delete_rule(rule)
+    nova.start()
+    assert servers.wait(nova, running).status == "ACTIVE"
+    assert state(nova, running) == nova.outside.running
     servers.delete(nova, server)
-
-    def imported():
-        return image.id in str(support.client(nova.simulator)("image_query"))
-
-    assert imported()
-    options = {
-        "manager_interval": "2",
-        "remove_unused_base_images": "true",
-        "remove_unused_original_minimum_age_seconds": "1",
-    }
-    with restarted(nova, image_cache=options):
-        servers.until(lambda: not imported(), "the image is removed", seconds=120)
-    # Images of former tests went as well; each by one call.
-    calls = nova.simulator.journal(memento="bg:image_cache", layer="rest")
-    removed = [c for c in calls if c["key"] == "DELETE /images/{id}"]
-    assert removed
-    assert {c["status"] for c in removed} <= {200, 204}
-    # The image of a server that is there is kept; the other is brought again.
     again = servers.wait(nova, servers.boot(nova, "again", image_id=image.id))
     assert root_bytes(nova, again) == IMAGE
-    end(nova, used, again)
+    end(nova, again, running)
     nova.client.image.delete_image(image)
