@@ -115,11 +115,13 @@ class Host(capability.Host):
         """Events may have been lost: nothing that was read counts any more."""
         self._cache.follow(current=True)
         self._cache.lost()
-        if self._started:
+        again, self._started = self._started, True
+        if again:
             self._writers.forget()
             self._topology.drop()
-        self._started = True
         self._cache.read_all()
+        if again and self._topology.came_back():
+            self._clean()
 
     def _wait_for_vios(self) -> None:
         end = clock.now() + self._vios_wait

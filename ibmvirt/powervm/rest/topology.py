@@ -74,6 +74,8 @@ class Topology:
         self._tier_name = tier
         self._lock = threading.RLock()
         self._known: dict[str, typing.Any] = {}
+        # UUIDs of the VIOSes that were active in the last look at it.
+        self._active: frozenset[str] | None = None
 
     def drop(self) -> None:
         """Forget everything; it is read anew when it is wanted."""
@@ -84,6 +86,7 @@ class Topology:
         """Forget what an event of the platform says has changed.
 
         :return: whether a VIOS is active that was not.
+        :raises HypervisorError: it cannot be told.
         """
         match = _PART.search(data)
         if match is None:
@@ -91,7 +94,7 @@ class Topology:
         part = match.group(1)
         if part == "VirtualIOServer":
             states = "PartitionState" in detail or "RMCState" in detail
-            return (kind != "MODIFY_URI" or states) and self._vios_changed()
+            return (kind != "MODIFY_URI" or states) and self.came_back()
         if part == "NetworkBridge" or kind in ("ADD_URI", "DELETE_URI"):
             with self._lock:
                 for name in _KEPT[part]:
@@ -101,26 +104,25 @@ class Topology:
                         self._known.pop(name, None)
         return False
 
-    def _vios_changed(self) -> bool:
+    def came_back(self) -> bool:
+        """Read the VIOSes; whether one is active that was not in the last look.
+
+        :raises HypervisorError: that failed, and the next look counts from the
+            last one.
+        """
         with self._lock:
-            before: tuple[Vios, ...] | None = self._known.pop("vioses", None)
-            for name in _OF_ACTIVE:
+            for name in ("vioses", *_OF_ACTIVE):
                 self._known.pop(name, None)
-            if before is None:
-                return False
-        try:
-            after = self.vioses()
-        except exceptions.HypervisorError as error:
-            LOG.warning("%s", error)
-            return False
-        came = {v.uuid for v in after if v.active} - {
-            v.uuid for v in before if v.active
-        }
-        LOG.info(
-            "VIOSes with an active RMC connection: %s",
-            ", ".join(vios.name for vios in after if vios.active) or "none",
-        )
-        return bool(came)
+        found = [vios for vios in self.vioses() if vios.active]
+        now = frozenset(vios.uuid for vios in found)
+        with self._lock:
+            before, self._active = self._active, now
+        if before is None or now != before:
+            LOG.info(
+                "VIOSes with an active RMC connection: %s",
+                ", ".join(vios.name for vios in found) or "none",
+            )
+        return before is not None and bool(now - before)
 
     def _once(self, name: str, read: typing.Callable[[], typing.Any]) -> typing.Any:
         with self._lock:
@@ -156,6 +158,8 @@ class Topology:
                 )
                 for w in wrappers
             ]
+            if self._active is None:
+                self._active = frozenset(vios.uuid for vios in found if vios.active)
             return tuple(sorted(found, key=lambda vios: (not vios.active, vios.id)))
 
         result: tuple[Vios, ...] = self._once("vioses", read)

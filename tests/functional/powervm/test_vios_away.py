@@ -170,3 +170,18 @@ def test_a_volume_that_was_detached_meanwhile_is_unmapped_by_a_vios_that_is_back
             )
         )
     )
+
+
+def test_a_vios_that_is_back_is_noticed_although_an_answer_is_lost(driven):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    stop(driven, "vios2")
+    with pytest.raises(exceptions.HypervisorError):
+        driven.destroy(spawn)
+    assert mapped_by(driven, "vios2")
+    driven.simulator.rule(
+        match={"key": "GET VirtualIOServer", "memento": "bg:events"},
+        effect={"kind": "drop"},
+    )
+    start(driven, "vios2")
+    until(lambda: not mapped_by(driven, "vios2"))
