@@ -34,6 +34,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 )
 
 from demo import keep, picture, powervm, show, story, zvm  # noqa: E402
+from tests.support.smallnova import handle  # noqa: E402
 
 # Heading, section, and the operation of the support matrix that it needs.
 SECTIONS = [
@@ -83,9 +84,12 @@ class Show:
         try:
             action(lane, at)
         except Exception as error:
-            lane.check(f"this section went through: {error!r}", False)
-            if not isinstance(error, TimeoutError):
-                lane.say(traceback.format_exc())
+            lane.check("this section went through", False)
+            # These say all that there is to say.
+            known = isinstance(error, TimeoutError | handle.SmallNovaError)
+            text = str(error) if known else traceback.format_exc()
+            for line in text.splitlines():
+                lane.say(line)
             self.sound.remove(at)
         return lane
 

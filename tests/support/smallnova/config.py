@@ -71,7 +71,7 @@ def write(state, driver, urls, extra):
         log_file = {state}/nova.log
         use_stderr = false
         transport_url = fake://
-        vif_plugging_timeout = 30
+        vif_plugging_timeout = 120
         vif_plugging_is_fatal = true
         instance_usage_audit = false
         # No random delay, up to a minute by default, before the periodic tasks.

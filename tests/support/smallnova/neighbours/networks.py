@@ -18,7 +18,6 @@ port's adapter in its VLAN: a thread looks at the simulator.
 
 from __future__ import annotations
 
-import itertools
 import threading
 import uuid
 
@@ -46,7 +45,6 @@ class Networks(base.Service):
         self._stop = threading.Event()
         self._seen = {}
         self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._macs = itertools.count(len(self.data["ports"]) + 1)
         route = self.route
         route("GET", "/", lambda r: self.versions())
         route("GET", "/v2.0", lambda r: self.versions())
@@ -107,6 +105,7 @@ class Networks(base.Service):
             "networks": networks,
             "subnets": subnets,
             "ports": {},
+            "next_mac": 1,
             "security_groups": {group["id"]: group},
         }
 
@@ -170,7 +169,9 @@ class Networks(base.Service):
                 p["network_id"] == network["id"] for p in self.data["ports"].values()
             )
             prefix = self.data["subnets"][subnet]["cidr"].split(".0.0")[0]
-            number = next(self._macs)
+            # Never used again, after a restart neither.
+            number = self.data["next_mac"]
+            self.data["next_mac"] += 1
             taken = {
                 ip["ip_address"]
                 for p in self.data["ports"].values()
