@@ -107,18 +107,27 @@ def run(screen, room):
             shown.section(heading, action, needs)
         if os.environ.get("KEEP") == "1" and shown.sound:
             keep.wait(screen, shown.sound)
+            _on_interrupt(_interrupt)
         shown.section("Delete", story.delete)
     finally:
+        _on_interrupt(signal.SIG_IGN)
         shown.close()
+
+
+def _on_interrupt(handler):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)
+
+
+def _interrupt(*_args):
+    # One is enough; another would leave behind what is being ended.
+    _on_interrupt(signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def main():
     screen = show.Screen(sys.stdout)
-
-    def end(*_args):
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, end)
+    _on_interrupt(_interrupt)
     with tempfile.TemporaryDirectory(prefix="ibmvirt-demo-") as room:
         try:
             run(screen, pathlib.Path(room))

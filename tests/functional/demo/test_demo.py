@@ -95,6 +95,20 @@ def test_it_is_kept_until_it_is_interrupted(demo):
     assert rest.count("hypervisor state as before: yes") == 2
 
 
+@pytest.mark.slow
+def test_an_interrupt_in_the_middle_leaves_nothing(demo):
+    child = demo()
+    for line in child.stdout:
+        if line.startswith("Boot:"):
+            break
+    # And whoever is impatient does not leave what is being ended.
+    for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM):
+        child.send_signal(number)
+    rest, _none = child.communicate(timeout=120)
+    assert child.returncode == 130, rest
+    assert rest.endswith("interrupted\n")
+
+
 def test_an_image_that_is_none_is_refused(demo):
     child = demo(IMAGE="/nowhere")
     text, _none = child.communicate(timeout=60)
