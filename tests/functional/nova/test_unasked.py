@@ -49,7 +49,13 @@ def watching(request):
 
 @pytest.fixture
 def nova(watching):
+    # Images that earlier tests brought go at some moment, too.
+    unused_images_are_gone(watching)
     yield from servers.between(watching)
+
+
+def unused_images_are_gone(nova):
+    servers.until(lambda: not nova.outside.images(), "the images are removed")
 
 
 def state(nova, server):
@@ -73,6 +79,7 @@ def test_a_guest_restarts_and_later_stops_by_itself(nova):
     servers.wait(nova, server)
     assert state(nova, server) == nova.outside.running
     servers.delete(nova, server)
+    unused_images_are_gone(nova)
     assert nova.simulator.compare() == []
 
 
@@ -98,4 +105,5 @@ def test_images_that_nobody_uses_leave_the_hypervisor(nova):
         assert brought in nova.outside.images()
         servers.delete(nova, again)
     servers.delete(nova, used)
+    unused_images_are_gone(nova)
     assert nova.simulator.compare() == []

@@ -299,7 +299,7 @@ def test_what_the_platform_would_not_build_is_refused_by_name(driven, specs, nam
 
 
 def test_what_does_not_fit_is_refused_and_leaves_nothing(driven):
-    spawn = driven.plan(extra_specs={"powervm:proc_units": "200"})
+    spawn = driven.plan()
     big = plan.GuestSpec(
         server=spawn.server, vcpus=1, memory_mib=512, vifs=(),
         disks=(plan.DiskSpec("root", 0, 1 << 30, image=spawn.image),),
