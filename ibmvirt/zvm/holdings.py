@@ -23,14 +23,12 @@ from __future__ import annotations
 import collections.abc
 import contextlib
 import dataclasses
-import json
 import logging
-import os
 import pathlib
 import threading
 import typing
 
-from ibmvirt.common import exceptions
+from ibmvirt.common import exceptions, statefile
 
 LOG = logging.getLogger(__name__)
 
@@ -102,7 +100,7 @@ class Holdings:
     """One small file a guest, written whole before a change is begun."""
 
     def __init__(self, directory: pathlib.Path) -> None:
-        self._directory = directory
+        self._files = statefile.Folder(directory)
         self._guard = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
 
@@ -128,34 +126,25 @@ class Holdings:
             volume would be attached, and counted, a second time.
         """
         try:
-            text = self._path(user).read_text()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise self._failed("read", user, error) from error
-        try:
-            found = json.loads(text)
+            found = self._files.read(user)
+            if found is None:
+                return None
             volumes = {
                 name: _attachment(item) for name, item in found["volumes"].items()
             }
             return Holding(
                 user, found["template"], found["since"], found["known"], volumes
             )
+        except OSError as error:
+            raise self._failed("read", user, error) from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            LOG.error("%s is damaged: %r", self._path(user), error)
+            LOG.error("%s is damaged: %r", self._files.path(user), error)
             return Holding(user, known=False)
 
     def put(self, holding: Holding) -> None:
         """:raises HypervisorError: it cannot be written."""
-        path = self._path(holding.user)
-        partial = path.with_suffix(".part")
         try:
-            self._directory.mkdir(parents=True, exist_ok=True)
-            with partial.open("w") as file:
-                json.dump(dataclasses.asdict(holding), file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, path)
+            self._files.write(holding.user, dataclasses.asdict(holding))
         except OSError as error:
             raise self._failed("write", holding.user, error) from error
 
@@ -164,15 +153,12 @@ class Holdings:
     ) -> exceptions.HypervisorError:
         return exceptions.HypervisorError(
             f"{what} what the guest {user} holds of volumes",
-            f"{self._path(user)}: {error.strerror}",
+            f"{self._files.path(user)}: {error.strerror}",
             "check [DEFAULT]state_path: it needs room, and must be ours to write",
         )
 
     def drop(self, user: str) -> None:
-        self._path(user).unlink(missing_ok=True)
+        self._files.remove(user)
 
     def users(self) -> list[str]:
-        return sorted(path.stem for path in self._directory.glob("*.json"))
-
-    def _path(self, user: str) -> pathlib.Path:
-        return self._directory / f"{user}.json"
+        return self._files.names()

@@ -17,15 +17,13 @@ from __future__ import annotations
 import collections.abc
 import contextlib
 import dataclasses
-import json
 import logging
-import os
 import pathlib
 import threading
 import time
 import typing
 
-from ibmvirt.common import capability, context, exceptions, plan
+from ibmvirt.common import capability, context, exceptions, plan, statefile
 from ibmvirt.zvm import files, imageformat, releases
 from ibmvirt.zvm.client import connector, errors
 
@@ -257,7 +255,7 @@ class Ledger:
     def _read(self) -> dict[str, float]:
         if self._imported is None:
             try:
-                self._imported = dict(json.loads(self._path.read_text()))
+                self._imported = dict(statefile.read(self._path) or {})
             except (OSError, TypeError, ValueError):
                 self._imported = {}
         return self._imported
@@ -287,10 +285,7 @@ class Ledger:
     def _write(self, imported: dict[str, float]) -> None:
         self._imported = imported
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            partial = self._path.with_suffix(".part")
-            partial.write_text(json.dumps(imported))
-            os.replace(partial, self._path)
+            statefile.write(self._path, imported)
         except OSError as error:
             # No build fails for it: an image may stay longer than it should.
             LOG.warning("%s cannot be written: %s", self._path, error.strerror)

@@ -17,11 +17,11 @@ The Connector tells on from off only.
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import pathlib
 import threading
+
+from ibmvirt.common import statefile
 
 LOG = logging.getLogger(__name__)
 
@@ -37,8 +37,8 @@ class Paused:
     def _read(self) -> set[str]:
         if self._names is None:
             try:
-                self._names = set(json.loads(self._path.read_text()))
-            except (OSError, ValueError):
+                self._names = set(statefile.read(self._path) or ())
+            except (OSError, TypeError, ValueError):
                 self._names = set()
         return self._names
 
@@ -58,10 +58,7 @@ class Paused:
     def _write(self, names: set[str]) -> None:
         self._names = names
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            partial = self._path.with_suffix(".part")
-            partial.write_text(json.dumps(sorted(names)))
-            os.replace(partial, self._path)
+            statefile.write(self._path, sorted(names))
         except OSError as error:
             # What is done is done: it is known until this service ends.
             LOG.warning("%s cannot be written: %s", self._path, error.strerror)
