@@ -34,7 +34,7 @@ from ibmvirt.powervm import (
 from ibmvirt.powervm import options as options_
 from ibmvirt.powervm.disks import image_cache
 from ibmvirt.powervm.disks import kinds as disk_kinds
-from ibmvirt.powervm.guests import partitions, power
+from ibmvirt.powervm.guests import identities, partitions, power
 from ibmvirt.powervm.networks import networks, physical
 from ibmvirt.powervm.rest import jobs, topology
 from ibmvirt.powervm.volumes import base, fabrics, fibre_channel, npiv, volumes, vscsi
@@ -58,6 +58,7 @@ def build(
     runner = jobs.Jobs(adapter, options.job_timeout)
     writers = writer.Writers(adapter)
     locks = parallel.Locks()
+    known = identities.Identities()
     scrubber = scrub.Scrub(adapter, places, cache, writers)
     kinds = _volume_kinds(
         options, adapter, places, writers, runner, cache, locks, scrubber, host_name
@@ -95,7 +96,7 @@ def build(
     return capability.Backend(
         name="PowerVM",
         guests=partitions.Partitions(
-            adapter, places, cache, operations, defaults, mappings
+            adapter, places, cache, operations, defaults, mappings, known
         ),
         disks=disks,
         storage=mappings,
@@ -121,6 +122,7 @@ def build(
             scrubber=scrubber,
             left_over=leftovers.Leftovers(places, cache, writers, disks, drives),
             catch_up=mappings.catch_up,
+            known=known,
         ),
         volumes=volumes.Volumes(
             mappings,

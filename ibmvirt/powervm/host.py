@@ -24,7 +24,7 @@ from nova.objects import fields
 from ibmvirt.common import capability, clock, context, exceptions, plan
 from ibmvirt.powervm import connection as connections
 from ibmvirt.powervm import leftovers, lpar_cache, metrics, scrub, writer
-from ibmvirt.powervm.guests import partitions
+from ibmvirt.powervm.guests import identities, partitions
 from ibmvirt.powervm.rest import poller, topology
 
 LOG = logging.getLogger(__name__)
@@ -53,6 +53,7 @@ class Host(capability.Host):
         scrubber: scrub.Scrub,
         left_over: leftovers.Leftovers,
         catch_up: collections.abc.Callable[[], None],
+        known: identities.Identities,
     ) -> None:
         """:param catch_up: does on a VIOS that is back what it has missed."""
         self._connection = connection
@@ -67,6 +68,7 @@ class Host(capability.Host):
         self._scrub = scrubber
         self._leftovers = left_over
         self._catch_up = catch_up
+        self._known = known
         self._poller: poller.Poller | None = None
         self._started = False
         self._name = ""
@@ -81,7 +83,7 @@ class Host(capability.Host):
 
         def tell(lpar: lpar_cache.Lpar) -> None:
             state = partitions.state_of(lpar.state)
-            for server in partitions.servers_of(lpar.uuid):
+            for server in self._known.servers(lpar.uuid):
                 listener(server, state)
 
         self._cache.listen(tell)

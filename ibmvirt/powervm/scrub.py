@@ -33,7 +33,7 @@ from pypowervm.wrappers import virtual_io_server
 
 from ibmvirt.common import context, exceptions
 from ibmvirt.powervm import lpar_cache, mappings, owners, writer
-from ibmvirt.powervm.guests import partitions
+from ibmvirt.powervm.guests import identities
 from ibmvirt.powervm.rest import errors, topology
 from ibmvirt.powervm.volumes import npiv
 
@@ -175,7 +175,7 @@ class Scrub:
         kind, uuid = self._topology.management()
         with errors.attempting("remove trunks without their partition"):
             for trunk in trunks:
-                if self._cache.get(partitions.uuid_of(_server(trunk))) is None:
+                if self._cache.get(identities.uuid_of(_server(trunk))) is None:
                     LOG.warning("the trunk %s has no partition: removed", trunk.mac)
                     try:
                         self._adapter.delete(

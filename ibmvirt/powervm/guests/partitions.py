@@ -23,12 +23,11 @@ from nova.compute import power_state
 from pypowervm import exceptions as pypowervm
 from pypowervm import util
 from pypowervm.utils import lpar_builder
-from pypowervm.utils import uuid as uuid_utils
 from pypowervm.wrappers import logical_partition
 
 from ibmvirt.common import capability, exceptions, plan
 from ibmvirt.powervm import lpar_cache
-from ibmvirt.powervm.guests import ibm_i, power
+from ibmvirt.powervm.guests import ibm_i, identities, power
 from ibmvirt.powervm.guests import spec as specs
 from ibmvirt.powervm.networks import base as networks
 from ibmvirt.powervm.rest import errors, topology
@@ -56,17 +55,6 @@ _STATES = {
 
 def state_of(text: str) -> int:
     return int(_STATES.get(text, power_state.NOSTATE))
-
-
-def uuid_of(server_uuid: str) -> str:
-    """The UUID of a server's partition: PowerVM keeps bit 0 of byte 0 zero."""
-    return str(uuid_utils.convert_uuid_to_pvm(server_uuid)).upper()
-
-
-def servers_of(lpar_uuid: str) -> tuple[str, str]:
-    """The two server UUIDs whose partition has this UUID."""
-    lower = lpar_uuid.lower()
-    return lower, f"{int(lower[0], 16) | 8:x}{lower[1:]}"
 
 
 class Mappings(typing.Protocol):
@@ -108,6 +96,7 @@ class Partitions(capability.Guests):
         operations: power.Power,
         defaults: collections.abc.Mapping[str, str],
         mappings: Mappings,
+        known: identities.Identities,
     ) -> None:
         self._adapter = adapter
         self._topology = places
@@ -115,6 +104,7 @@ class Partitions(capability.Guests):
         self._power = operations
         self._defaults = defaults
         self._mappings = mappings
+        self._known = known
 
     def platform(
         self, server: plan.Server, flavor: plan.Values, image: plan.Image | None
@@ -142,7 +132,7 @@ class Partitions(capability.Guests):
         attributes = {
             **wanted.platform.attributes,
             "name": util.sanitize_partition_name_for_api(wanted.server.name),
-            "uuid": uuid_of(wanted.server.uuid),
+            "uuid": identities.uuid_of(wanted.server.uuid),
             "env": wanted.platform.type,
         }
         pool = attributes.pop(specs.POOL, None)
@@ -160,12 +150,14 @@ class Partitions(capability.Guests):
 
     def define(self, wanted: plan.GuestSpec) -> plan.GuestRef:
         wrapper = self._build(wanted)
+        # Its events come before the answer.
+        self._known.remember(wanted.server.uuid)
         with errors.attempting(f"create the partition {wrapper.name}"):
             try:
                 made = wrapper.create(parent=self._topology.system())
             except (pypowervm.ConnectionError, pypowervm.TimeoutError):
                 # The answer is lost; by its UUID it is ours if it is there.
-                made = self._read(uuid_of(wanted.server.uuid))
+                made = self._read(identities.uuid_of(wanted.server.uuid))
                 if made is None:
                     raise
         self._cache.put(
@@ -215,20 +207,27 @@ class Partitions(capability.Guests):
                 if self._read(guest.id) is not None:
                     raise
         self._cache.remove(guest.id)
+        self._known.forget(guest.id)
 
     def find(self, server: plan.Server) -> plan.GuestRef | None:
-        uuid = uuid_of(server.uuid)
+        uuid = identities.uuid_of(server.uuid)
         found = self._cache.get(uuid) or self._cache.get(uuid, use_cache=False)
         if found is None:
+            self._known.forget(uuid)
             return None
+        self._known.remember(server.uuid)
         return _reference(found.uuid, found.name, server)
 
     def list(self) -> list[plan.GuestRef]:
         return [plan.GuestRef(lpar.uuid, lpar.name) for lpar in self._cache.all()]
 
     def uuids(self) -> builtins.list[str]:
-        """Both that each partition may have; Nova knows one of them."""
-        return [uuid for lpar in self._cache.all() for uuid in servers_of(lpar.uuid)]
+        """Both that a partition may have where Nova has not named the server yet."""
+        return [
+            uuid
+            for lpar in self._cache.all()
+            for uuid in self._known.servers(lpar.uuid)
+        ]
 
     def state(self, guest: plan.GuestRef, *, use_cache: bool) -> plan.GuestState:
         found = self._cache.get(guest.id, use_cache=use_cache)

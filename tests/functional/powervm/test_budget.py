@@ -24,7 +24,7 @@ import pytest
 from nova.compute import power_state
 
 from ibmvirt.common import plan
-from ibmvirt.powervm.guests import partitions
+from ibmvirt.powervm.guests import identities
 from ibmvirt.simulators.novalink import NovaLinkSimulator
 from tests.functional.powervm import test_npiv, test_ovs
 from tests.support import powervm
@@ -179,4 +179,4 @@ def test_a_server_that_is_not_there_takes_one_call(crowd):
         server = plan.Server("0c2c5f0e-0000-4000-8000-00000000abcd", "none")
         assert driven.backend.guests.find(server) is None
         assert len(own_calls(driven)) == 1
-        assert partitions.uuid_of(server.uuid)
+        assert identities.uuid_of(server.uuid)

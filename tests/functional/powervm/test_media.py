@@ -23,7 +23,7 @@ from pypowervm.wrappers import storage, virtual_io_server
 
 from ibmvirt.common import exceptions, plan
 from ibmvirt.powervm import media
-from ibmvirt.powervm.guests import partitions
+from ibmvirt.powervm.guests import identities
 from tests.functional.powervm.test_recovery import until
 from tests.support import powervm
 
@@ -229,5 +229,5 @@ def test_a_drive_is_known_as_its_partitions_whatever_its_first_digit(first):
     name = media.drive_name(server)
     assert len(name) == 37
     digits = media.digits_of(name)
-    assert digits == media.partition_digits(partitions.uuid_of(server.uuid))
+    assert digits == media.partition_digits(identities.uuid_of(server.uuid))
     assert media.digits_of("cfg_web.iso") is None

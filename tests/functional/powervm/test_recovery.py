@@ -19,6 +19,7 @@ import concurrent.futures
 import time
 
 import pytest
+from nova.compute import power_state
 from pypowervm.tasks import power, power_opts
 from pypowervm.wrappers import logical_partition, virtual_io_server
 
@@ -231,6 +232,36 @@ def test_a_lost_answer_about_events_is_made_up_for(driven, monkeypatch, what):
     found = logical_partition.LPAR.get(adapter, uuid=guest.id)
     power.PowerOp.stop(found, opts=hard)
     until(lambda: cache._following and cache.get(guest.id).state == "not activated")
+
+
+def test_a_change_of_state_is_told_of_the_server_alone(driven):
+    """Its partition's UUID, without bit 0, could be another server's, too."""
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    guest = driven.guest(spawn)
+    until(lambda: driven.backend.guests._cache._following)
+    driven.states.clear()
+    adapter = driven.backend.guests._adapter
+    found = logical_partition.LPAR.get(adapter, uuid=guest.id)
+    power.PowerOp.stop(found, opts=power_opts.PowerOffOpts().vsp_hard())
+    until(lambda: (spawn.server.uuid, power_state.SHUTDOWN) in driven.states)
+    assert {server for server, _state in driven.states} == {spawn.server.uuid}
+    assert driven.backend.guests.uuids().count(spawn.server.uuid) == 1
+    mine = set(driven.backend.guests.uuids())
+    driven.destroy(spawn)
+    assert mine - set(driven.backend.guests.uuids()) == {spawn.server.uuid}
+
+
+def test_a_partition_that_nova_has_not_named_may_be_two_servers(driven, novalink):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    with powervm.running(novalink) as later:
+        both = set(later.backend.guests.uuids())
+        assert spawn.server.uuid in both
+        assert driven.guest(spawn).id.lower() in both
+        later.guest(spawn)
+        known = set(later.backend.guests.uuids())
+        assert both - known == {driven.guest(spawn).id.lower()}
 
 
 def _hits(simulator, number):

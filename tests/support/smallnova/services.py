@@ -115,7 +115,15 @@ class Services:
             )
             started.start()
             self.running.append(started)
+            self._beat(started)
         database.map_hosts()
+
+    @staticmethod
+    def _beat(service):
+        """Up at once: by itself it says so after five seconds, so that after a time
+        of many kills, or a long one of none, Nova would take its host for down."""
+        service.service_ref.report_count += 1
+        service.service_ref.save()
 
     def _api(self):
         from paste import deploy
