@@ -34,6 +34,7 @@ from ibmvirt.zvm import (
     pools,
     preflight,
     releases,
+    residents,
     snapshots,
     userids,
     volumes,
@@ -139,6 +140,7 @@ def build(
         members,
         gone,
         parts.Parts(options.os_version_map, disk_pools),
+        residents.Residents(state / "guests.json"),
     )
     pause = guests.Pause(calls, pauses)
     captures = snapshots.Snapshots(calls, transports, servers, pause)

@@ -23,7 +23,16 @@ import typing
 from nova.compute import power_state
 
 from ibmvirt.common import capability, clock, context, exceptions, plan
-from ibmvirt.zvm import cluster, identity, layout, parts, paused, releases, userids
+from ibmvirt.zvm import (
+    cluster,
+    identity,
+    layout,
+    parts,
+    paused,
+    releases,
+    residents,
+    userids,
+)
 from ibmvirt.zvm.client import adapters, connector, errors
 
 LOG = logging.getLogger(__name__)
@@ -101,7 +110,9 @@ class Guests(capability.Guests):
         members: cluster.Cluster,
         gone: collections.abc.Callable[[str], None],
         made_of: parts.Parts,
+        here: residents.Residents,
     ) -> None:
+        self._residents = here
         self._parts = made_of
         self._calls = calls
         self._adapters = adapters.Adapters(calls)
@@ -129,12 +140,15 @@ class Guests(capability.Guests):
         record = self.record(spec)
         user = record[identity.KEY]
         disks = [disk.entry() for disk in _minidisks(spec)]
+        # Before: the service may be killed while the guest is made.
+        self._residents.keep(user, spec.server.uuid)
         try:
             self._calls.create_guest(user, spec.vcpus, spec.memory_mib, disks)
         except errors.AlreadyExists as error:
             # It was free when it was chosen, or when the server's former guest
             # was deleted: somebody else was faster.
             self._userids.withdraw(spec.server)
+            self._residents.forget([user])
             with context.reverting():
                 self._forget(user)
             raise exceptions.NameTaken(
@@ -150,6 +164,8 @@ class Guests(capability.Guests):
                 self._remove_half_made(user)
             raise
         self._names.add(user)
+        # Again: who listed the guests meanwhile did not find it.
+        self._residents.keep(user, spec.server.uuid)
         self._userids.withdraw(spec.server)
         return plan.GuestRef(user, user, uuid=spec.server.uuid, record=record)
 
@@ -173,6 +189,7 @@ class Guests(capability.Guests):
         self._check_deleted(guest.id)
         self._names.remove(guest.id)
         self._pauses.clear(guest.id)
+        self._residents.forget([guest.id])
         self._gone(guest.id)
 
     def _check_deleted(self, user: str) -> None:
@@ -198,6 +215,7 @@ class Guests(capability.Guests):
         user = identity.known(server)
         if not user or not self._names.has(user):
             return None
+        self._residents.keep(user, server.uuid)
         return _reference(server, user)
 
     def find_removable(self, server: plan.Server) -> plan.GuestRef | None:
@@ -220,8 +238,11 @@ class Guests(capability.Guests):
         return [plan.GuestRef(name, name) for name in sorted(self._names.get())]
 
     def uuids(self) -> builtins.list[str]:
-        """A userid does not tell its server; nobody is asked."""
-        return []
+        """Of the servers whose guests this service made, or was asked about."""
+        kept = self._residents.servers()
+        here = self._names.get()
+        self._residents.forget(user for user in kept if user not in here)
+        return [server for user, server in sorted(kept.items()) if user in here]
 
     def state(self, guest: plan.GuestRef, *, use_cache: bool) -> plan.GuestState:
         text = self._calls.power_state(guest.id)

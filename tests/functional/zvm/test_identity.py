@@ -150,3 +150,32 @@ def test_names_that_are_no_userid():
         assert not identity.is_valid(name)
     server = plan.Server("f" * 32, "web@1")
     assert next(identity.candidates(server, "OSV")).startswith("OSV")
+
+
+def test_only_a_guest_of_this_service_is_a_servers(driven):
+    """Nova removes what is listed and deleted: a guest that somebody else made
+    under a userid that a server once had must not be."""
+    make = support.client(driven.simulator)
+    make("guest_create", "LINUX01", 1, 512, disk_list=[])
+    spawn, other = driven.plan(name="osp0001a"), driven.plan(2, name="osp0001b")
+    for one in (spawn, other):
+        driven.spawn(one)
+    uuids = driven.backend.guests.uuids
+    assert uuids() == [spawn.server.uuid, other.server.uuid]
+    driven.destroy(spawn)
+    make("guest_create", "OSP0001A", 1, 512, disk_list=[])
+    assert uuids() == [other.server.uuid]
+    # Another service on the same files still knows.
+    with support.running(driven.simulator, state=driven.state_path) as later:
+        assert later.backend.guests.uuids() == [other.server.uuid]
+    # Removed by hand, and made again by somebody, for something else.
+    make("guest_delete", "OSP0001B")
+    with support.running(driven.simulator, state=driven.state_path) as later:
+        assert later.backend.guests.uuids() == []
+        make("guest_create", "OSP0001B", 1, 512, disk_list=[])
+    with support.running(driven.simulator, state=driven.state_path) as later:
+        assert later.backend.guests.uuids() == []
+        # Nova names those that it has.
+        later.kept = driven.kept
+        later.guest(other)
+        assert later.backend.guests.uuids() == [other.server.uuid]

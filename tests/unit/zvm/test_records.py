@@ -17,7 +17,7 @@ from __future__ import annotations
 import pytest
 
 from ibmvirt.common import exceptions
-from ibmvirt.zvm import holdings, paused
+from ibmvirt.zvm import holdings, paused, residents
 
 HELD = holdings.Holding("OSV1", template="a-template", since=1.0)
 
@@ -73,3 +73,24 @@ def test_a_guest_stays_paused_where_that_cannot_be_written(tmp_path, caplog):
     assert "paused.json" in caplog.text
     found.clear("OSV1")
     assert not found.is_paused("OSV1")
+
+
+def test_whose_guests_are_here_is_known_again(tmp_path, caplog):
+    path = tmp_path / "zvm" / "guests.json"
+    kept = residents.Residents(path)
+    assert kept.servers() == {}
+    kept.keep("OSV1", "one")
+    kept.keep("OSV2", "two")
+    kept.forget(["OSV1", "OSV3"])
+    assert residents.Residents(path).servers() == {"OSV2": "two"}
+    path.write_text("[1]")
+    assert residents.Residents(path).servers() == {}
+    assert "guests.json" in caplog.text
+
+
+def test_whose_guests_are_here_is_known_without_a_file(tmp_path, caplog):
+    (tmp_path / "zvm").write_text("in the way")
+    kept = residents.Residents(tmp_path / "zvm" / "guests.json")
+    kept.keep("OSV1", "one")
+    assert kept.servers() == {"OSV1": "one"}
+    assert "guests.json cannot be written" in caplog.text
