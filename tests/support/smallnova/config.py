@@ -83,6 +83,9 @@ def write(state, driver, urls, extra):
         service_down_time = 60
         instances_path = {state}/instances
         shutdown_timeout = 3
+        # Of it Nova keeps 20 seconds for its cleaning up: the service waits for no
+        # task. That of a resize which the driver refused is never ended.
+        manager_shutdown_timeout = 20
         shelved_offload_time = 0
         allow_resize_to_same_host = true
         block_device_allocate_retries_interval = 1

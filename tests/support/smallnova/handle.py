@@ -125,9 +125,10 @@ class SmallNova:
     def kill(self):
         """End it as a power failure does; start() goes on with its files."""
         self._disconnect()
-        self.child.kill()
-        self.child.wait()
-        self.child = None
+        if self.child is not None:
+            self.child.kill()
+            self.child.wait()
+            self.child = None
 
     def _disconnect(self):
         if self._connection is not None:
