@@ -14,9 +14,10 @@
 
 from __future__ import annotations
 
+import pathlib
 import typing
 
-from ibmvirt.common import capability
+from ibmvirt.common import capability, statefile
 from ibmvirt.powervm import connection as connections
 from ibmvirt.powervm import (
     host,
@@ -26,6 +27,7 @@ from ibmvirt.powervm import (
     media,
     owners,
     parallel,
+    removal,
     scrub,
     snapshot,
     storage,
@@ -37,20 +39,31 @@ from ibmvirt.powervm.disks import kinds as disk_kinds
 from ibmvirt.powervm.guests import identities, partitions, power
 from ibmvirt.powervm.networks import networks, physical
 from ibmvirt.powervm.rest import jobs, topology
-from ibmvirt.powervm.volumes import base, fabrics, fibre_channel, npiv, volumes, vscsi
+from ibmvirt.powervm.volumes import (
+    base,
+    fabrics,
+    fibre_channel,
+    missed,
+    npiv,
+    volumes,
+    vscsi,
+)
 
 
 def build(
     options: typing.Any,
+    state_path: str,
     own_ip: str,
     host_name: str = "",
     image_cache_options: typing.Any = None,
 ) -> capability.Backend:
     """Make every object; nothing is called until the host starts.
 
+    :param state_path: what outlives the service is kept below it.
     :param image_cache_options: Nova's group ``[image_cache]``; None: images
         stay for ever.
     """
+    state = pathlib.Path(state_path) / "powervm"
     connection = connections.Connection(options)
     adapter = connection.adapter
     places = topology.Topology(adapter, options.cluster_name, options.tier_name)
@@ -78,15 +91,18 @@ def build(
         options.remove_vopt_media_time if options.remove_vopt_media_on_boot else None,
     )
     operations = power.Power(runner, cache, drives.at_boot)
-    mappings = storage.Storage(
+    removals = removal.Removal(
         adapter,
         places,
         writers,
         disks,
-        repository,
         kinds,
         locks,
         owners.Owners(places, cache.numbers),
+        missed.Missed(statefile.Folder(state / "missed")),
+    )
+    mappings = storage.Storage(
+        adapter, places, writers, disks, repository, kinds, locks, removals
     )
     defaults = {
         "proc_units_factor": str(options.proc_units_factor),
@@ -121,11 +137,13 @@ def build(
             disk_cap=options.disk_capacity_gb,
             scrubber=scrubber,
             left_over=leftovers.Leftovers(places, cache, writers, disks, drives),
-            catch_up=mappings.catch_up,
+            catch_up=removals.catch_up,
             known=known,
         ),
         volumes=volumes.Volumes(
+            adapter,
             mappings,
+            removals,
             kinds,
             host=host_name,
             ip=own_ip,

@@ -28,4 +28,6 @@ class PowerVMDriver(driver.BaseDriver):
 
     def make_backend(self) -> capability.Backend:
         options.register_fabrics(CONF)
-        return backend.build(CONF.powervm, CONF.my_ip, CONF.host, CONF.image_cache)
+        return backend.build(
+            CONF.powervm, CONF.state_path, CONF.my_ip, CONF.host, CONF.image_cache
+        )

@@ -98,6 +98,8 @@ class Host(capability.Host):
         self._poller.start()
         self._scrub.clean(left)
         self._leftovers.clean(left.vioses)
+        with context.background("scrub"):
+            self._catch_up()
 
     def _event(self, kind: str, data: str, detail: str) -> None:
         self._cache.event(kind, data, detail)

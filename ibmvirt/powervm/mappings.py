@@ -84,6 +84,11 @@ def read(adapter: typing.Any, guest: plan.GuestRef) -> set[Identity]:
     return identities(m for wrapper in wrappers for m in of(wrapper, guest.id))
 
 
+def has_volumes(adapter: typing.Any, guest: plan.GuestRef) -> bool:
+    """Whether a VIOS maps a volume to a partition. One call."""
+    return any(kind == VOLUME for kind, *_id in read(adapter, guest))
+
+
 def names(elements: list[typing.Any]) -> str:
     return ", ".join(str(element.name) for element in elements)
 

@@ -21,12 +21,12 @@ import typing
 from pypowervm.wrappers import storage as storage_wrapper
 
 from ibmvirt.common import capability, exceptions, plan
-from ibmvirt.powervm import mappings, owners, parallel, writer
+from ibmvirt.powervm import mappings, parallel, removal, writer
 from ibmvirt.powervm import media as media_files
 from ibmvirt.powervm.disks import base, kinds
 from ibmvirt.powervm.rest import topology
 from ibmvirt.powervm.volumes import base as volume_base
-from ibmvirt.powervm.volumes import missed, wwpns
+from ibmvirt.powervm.volumes import wwpns
 
 LOG = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Storage(capability.Storage):
         repository: media_files.Repository,
         volumes: dict[str, volume_base.VolumeKind],
         locks: parallel.Locks,
-        holders: owners.Owners,
+        removals: removal.Removal,
     ) -> None:
         self._adapter = adapter
         self._topology = places
@@ -53,8 +53,7 @@ class Storage(capability.Storage):
         self._volumes = volumes
         # A volume that one partition gives back may be just wanted by another.
         self._changing = locks
-        self._owners = holders
-        self._missed = missed.Missed()
+        self._removal = removals
 
     def connect(
         self,
@@ -65,9 +64,10 @@ class Storage(capability.Storage):
     ) -> None:
         """Map disks on every VIOS that has them, the drive where its repository is."""
         with self._changing.hold(volume.id for volume in volumes):
-            for volume in volumes:
-                self._missed.attached(guest, volume)
+            self._removal.before(volumes)
             self._connect(guest, disks, media, volumes)
+            for volume in volumes:
+                self._removal.attached(guest, volume)
 
     def _connect(
         self,
@@ -153,158 +153,10 @@ class Storage(capability.Storage):
     def disconnect(
         self, guest: plan.GuestRef, volumes: tuple[plan.Volume, ...]
     ) -> capability.Released:
-        """Remove every mapping of the partition, whatever it maps.
+        return self._removal.disconnect(guest, volumes)
 
-        Its disks are taken away from the management partition as well, where
-        a snapshot that was killed may have left them.
-        """
-        volumes = (*volumes, *self._intended(guest.record, volumes))
-        with self._changing.hold(volume.id for volume in volumes):
-            unmapped = self._unmap(
-                lambda wrapper: self._all_of(wrapper, guest),
-                f"unmap the storage of the partition {guest.name}",
-            )
-            for kind in self._volumes.values():
-                kind.leave(guest)
-            self._forget(guest, unmapped, volumes)
-        disks: dict[str, plan.DiskRef] = {}
-        media: dict[str, plan.MediaRef] = {}
-        for vios, items in unmapped.gone.items():
-            for kind_, identity, name in items:
-                if self._disks.of(kind_, name):
-                    disks[identity] = plan.DiskRef(
-                        kind_, identity, name, extra={"vios": vios}
-                    )
-                elif kind_ == mappings.MEDIA:
-                    media[identity] = plan.MediaRef(identity, name)
-        return capability.Released(tuple(disks.values()), tuple(media.values()))
-
-    def _all_of(self, wrapper: typing.Any, guest: plan.GuestRef) -> list[typing.Any]:
-        """The guest's mappings, and those of its disks to anybody."""
-        mine = {
-            identity
-            for identity in mappings.identities(mappings.of(wrapper, guest.id))
-            if self._disks.of(identity[0], identity[2])
-        }
-        server = plan.Server(guest.uuid, guest.name) if guest.uuid else None
-        return [
-            mapping
-            for mapping in wrapper.scsi_mappings
-            if mappings.is_of(mapping, guest.id)
-            or not mine.isdisjoint(mappings.identities([mapping]))
-            or (server is not None and self._is_disk(mapping, server))
-        ]
-
-    def _is_disk(self, mapping: typing.Any, server: plan.Server) -> bool:
-        """Whether it maps a disk that has a name of the server's."""
-        storage = mapping.backing_storage
-        if storage is None:
-            return False
-        kind, _id, name = mappings.identity(storage)
-        return self._disks.owned_by(server, kind, name)
-
-    def disconnect_volume(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
-        """Remove the mappings of one volume, and its disks from the VIOSes."""
-        kind = self._volumes.get(volume.protocol)
-        with self._changing.hold((volume.id,)):
-            udid = self._udid(kind, guest, volume)
-            if udid is not None:
-                self._give_back(guest, volume, udid)
-
-    def catch_up(self) -> None:
-        """A VIOS is back: unmap what was detached while it was away.
-
-        Best effort: what fails is tried again when a VIOS comes back again.
-        """
-        for entry in self._missed.due(self._topology.active_vioses()):
-            with self._changing.hold((entry.volume.id,)):
-                if self._missed.take(entry):
-                    try:
-                        self._give_back(entry.guest, entry.volume, entry.udid)
-                    except exceptions.IBMVirtError as error:
-                        LOG.warning("%s", error)
-                        self._missed.keep(entry)
-
-    def _give_back(self, guest: plan.GuestRef, volume: plan.Volume, udid: str) -> None:
-        """Unmap a volume's disk (under its lock)."""
-        vioses = self._topology.vioses()
-        unmapped = self._unmap(
-            lambda wrapper: [
-                mapping
-                for mapping in mappings.of(wrapper, guest.id)
-                if (mappings.VOLUME, udid) in mappings.keys([mapping])
-            ],
-            f"unmap the volume {volume.id} of the partition {guest.name}",
-        )
-        self._missed.note(guest, volume, udid, vioses)
-        self._forget(guest, unmapped, (volume,))
-
-    def _intended(
-        self, metadata: plan.Values, volumes: tuple[plan.Volume, ...]
-    ) -> list[plan.Volume]:
-        """Further volumes that a service was attaching when it was killed."""
-        known = {volume.id for volume in volumes}
-        return [
-            volume
-            for kind in self._volumes.values()
-            for volume in kind.intended(metadata)
-            if volume.id not in known
-        ]
-
-    def _udid(
-        self,
-        kind: volume_base.VolumeKind | None,
-        guest: plan.GuestRef,
-        volume: plan.Volume,
-    ) -> str | None:
-        """The id of the volume's disk; None = the guest does not have it."""
-        try:
-            return kind.udid(guest, volume) if kind is not None else None
-        except volume_base.Unknown as error:
-            if self.has_volumes(guest):
-                # It may be one of those, and must not stay mapped.
-                raise
-            LOG.info("%s", error)
-            return None
-
-    def _unmap(self, choose: mappings.Choice, what: str) -> mappings.Unmapped:
-        active = self._topology.active_vioses()
-        return mappings.unmap(self._writers, active, choose, what)
-
-    def _forget(
-        self,
-        guest: plan.GuestRef,
-        unmapped: mappings.Unmapped,
-        volumes: tuple[plan.Volume, ...],
-    ) -> None:
-        """Let the VIOSes forget disks that nobody maps any more."""
-        disks: dict[str, set[volume_base.Disk]] = {}
-        udids: set[str] = set()
-        for uuid, items in unmapped.gone.items():
-            for kind, identity, name in items:
-                if kind == mappings.VOLUME:
-                    disks.setdefault(uuid, set()).add((name, identity))
-                    udids.add(identity)
-        # Not all had a mapping of every VIOS: a try that failed, or a service
-        # that was killed, may have left further disks.
-        mapped = sum(map(len, disks.values()))
-        missing = mapped < len(volumes) * len(unmapped.left)
-        for volume in volumes:
-            kind_ = self._volumes.get(volume.protocol)
-            if kind_ is not None:
-                if kind_.uncertain(volume) or (missing and not kind_.known(volume)):
-                    kind_.search(guest, volume)
-                for uuid, known in kind_.known(volume).items():
-                    disks.setdefault(uuid, set()).update(known)
-        # A shared volume is another partition's disk too.
-        kept = {
-            uuid: {
-                identity for kind, identity, _name in items if kind == mappings.VOLUME
-            }
-            for uuid, items in unmapped.left.items()
-        }
-        for kind_ in self._volumes.values():
-            kind_.forget(disks, udids, kept)
+    def release(self, server: plan.Server, volumes: tuple[plan.Volume, ...]) -> None:
+        self._removal.release(server, volumes)
 
     def adapters(self, spec: plan.GuestSpec) -> int:
         """How many adapters a new partition gets for its storage, at least."""
@@ -319,11 +171,6 @@ class Storage(capability.Storage):
         """How many disks a partition has; each counts once. One call."""
         found = mappings.read(self._adapter, guest)
         return len({identity for kind, identity, _n in found if kind != mappings.MEDIA})
-
-    def has_volumes(self, guest: plan.GuestRef) -> bool:
-        """Whether a VIOS maps a volume to the partition. One call."""
-        found = mappings.read(self._adapter, guest)
-        return any(kind == mappings.VOLUME for kind, *_id in found)
 
     def boot_slots(
         self,
@@ -362,49 +209,3 @@ class Storage(capability.Storage):
                 look, f"find the boot disk of the partition {guest.name}"
             )
         return found
-
-    def release(self, server: plan.Server, volumes: tuple[plan.Volume, ...]) -> None:
-        """Remove mappings of the server's disks and drive, whoever has them.
-
-        Its volumes' only where their partition is gone: another may share them.
-        """
-        drive = (mappings.MEDIA, *(2 * (media_files.drive_name(server),)))
-        volumes = (*volumes, *self._intended(server.system_metadata, volumes))
-        gone = plan.GuestRef("", server.name, record=server.system_metadata)
-        with self._changing.hold(volume.id for volume in volumes):
-            udids = {(mappings.VOLUME, udid) for udid in self._udids(gone, volumes)}
-
-            def choose(wrapper: typing.Any) -> list[typing.Any]:
-                found = [
-                    mapping
-                    for mapping in wrapper.scsi_mappings
-                    if self._is_disk(mapping, server)
-                    or drive in mappings.identities([mapping])
-                ]
-                of_volumes = [
-                    mapping
-                    for mapping in wrapper.scsi_mappings
-                    if any(item[:2] in udids for item in mappings.identities([mapping]))
-                ]
-                return [*found, *self._owners.lost(of_volumes)]
-
-            unmapped = self._unmap(choose, f"unmap the storage of {server.name}")
-            for kind in self._volumes.values():
-                kind.release(server)
-            self._forget(gone, unmapped, volumes)
-
-    def _udids(
-        self, guest: plan.GuestRef, volumes: tuple[plan.Volume, ...]
-    ) -> collections.abc.Iterator[str]:
-        """Ids of the volumes' disks, as far as they can be told."""
-        for volume in volumes:
-            kind = self._volumes.get(volume.protocol)
-            try:
-                udid = kind.udid(guest, volume) if kind is not None else None
-            except volume_base.Unknown as error:
-                # Its LUN is gone. A mapping without a partition goes when the
-                # service starts.
-                LOG.warning("%s", error)
-                continue
-            if udid is not None:
-                yield udid

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 import types
 import urllib.parse
 
@@ -55,11 +56,21 @@ def forget_images(driven):
 
 
 @contextlib.contextmanager
-def running(simulator, image_cache=None, **overrides):
+def running(simulator, image_cache=None, state=None, **overrides):
     """A started backend; its power state changes are in ``.states``.
 
     :param image_cache: options of Nova's group of that name.
+    :param state: the state path of another, as after a restart; else a new one.
     """
+    with contextlib.ExitStack() as stack:
+        if state is None:
+            temporary = tempfile.TemporaryDirectory(prefix="powervm-driven-")
+            state = stack.enter_context(temporary)
+        yield stack.enter_context(_running(simulator, image_cache, state, overrides))
+
+
+@contextlib.contextmanager
+def _running(simulator, image_cache, state, overrides):
     system = simulator.systems[0]
     url = urllib.parse.urlsplit(system["url"])
     conf = cfg.ConfigOpts()
@@ -87,7 +98,9 @@ def running(simulator, image_cache=None, **overrides):
         remove_unused_original_minimum_age_seconds=86400,
     )
     vars(ageing).update(image_cache or {})
-    made = backend.build(conf.powervm, "127.0.0.1", "compute1.example.com", ageing)
+    made = backend.build(
+        conf.powervm, str(state), "127.0.0.1", "compute1.example.com", ageing
+    )
     found = driven.Driven(
         made,
         simulator,
@@ -97,6 +110,7 @@ def running(simulator, image_cache=None, **overrides):
         mac="fa:16:3e:00",
         drive=b"drive" * 1000,
     )
+    found.state_path = state
     try:
         made.host.start(lambda server, state: found.states.append((server, state)))
         yield found

@@ -19,11 +19,14 @@ import abc
 import typing
 
 from ibmvirt.common import exceptions, plan
+from ibmvirt.powervm.rest import topology
 
 # The disk elements that each VIOS shall map, by the VIOS's UUID.
 Elements = dict[str, list[typing.Any]]
 # A disk of a VIOS: its name, which is given again, and its id.
 Disk = tuple[str, str]
+# By the VIOS's UUID.
+Disks = dict[str, set[Disk]]
 
 
 class Unknown(exceptions.HypervisorError):
@@ -77,23 +80,30 @@ class VolumeKind(abc.ABC):
         """What of a connected volume is kept with its connection's data."""
         return plan.NOTHING
 
-    def forget(
-        self, disks: dict[str, set[Disk]], udids: set[str], kept: dict[str, set[str]]
-    ) -> None:
+    def told(self, volume: plan.Volume) -> str | None:
+        """The id of the volume's disk, where it is known without a call."""
+        return None
+
+    def disks_of(self, vios: topology.Vios, udid: str) -> set[Disk]:
+        """A VIOS's disks of this id, mapped or not; for when they are not known."""
+        return set()
+
+    def forget(self, disks: Disks, udids: set[str], kept: dict[str, set[str]]) -> Disks:
         """Let VIOSes forget disks, as far as they can.
 
         What they cannot is logged, and tried again with the next call.
 
-        :param disks: by the VIOS's UUID.
         :param udids: ids of further disks, whatever their names.
         :param kept: ids of disks that must stay, by the VIOS's UUID.
+        :return: what they could not.
         """
+        return {}
 
     def uncertain(self, volume: plan.Volume) -> bool:
         """Whether a VIOS may have made a disk that is not known; no call."""
         return False
 
-    def known(self, volume: plan.Volume) -> dict[str, set[Disk]]:
+    def known(self, volume: plan.Volume) -> Disks:
         """The disks that :meth:`reach` made of a volume, by VIOS; no call."""
         return {}
 

@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 from ibmvirt.common import plan
+from ibmvirt.powervm.rest import topology
 from ibmvirt.powervm.volumes import base, intents, npiv, vscsi, wwpns
 
 
@@ -70,18 +71,21 @@ class FibreChannel(base.VolumeKind):
     def kept(self, volume: plan.Volume) -> plan.Values:
         return self._vscsi.kept(volume)
 
+    def told(self, volume: plan.Volume) -> str | None:
+        return self._vscsi.told(volume)
+
+    def disks_of(self, vios: topology.Vios, udid: str) -> set[base.Disk]:
+        return self._vscsi.disks_of(vios, udid)
+
     def forget(
-        self,
-        disks: dict[str, set[base.Disk]],
-        udids: set[str],
-        kept: dict[str, set[str]],
-    ) -> None:
-        self._vscsi.forget(disks, udids, kept)
+        self, disks: base.Disks, udids: set[str], kept: dict[str, set[str]]
+    ) -> base.Disks:
+        return self._vscsi.forget(disks, udids, kept)
 
     def uncertain(self, volume: plan.Volume) -> bool:
         return self._vscsi.uncertain(volume)
 
-    def known(self, volume: plan.Volume) -> dict[str, set[base.Disk]]:
+    def known(self, volume: plan.Volume) -> base.Disks:
         return self._vscsi.known(volume)
 
     def slots(self, guest: plan.GuestRef) -> list[int]:

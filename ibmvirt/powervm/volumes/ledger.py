@@ -35,7 +35,7 @@ class Ledger:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._found: dict[str, Disks] = {}
-        self._left: dict[str, set[base.Disk]] = {}
+        self._left: base.Disks = {}
         self._doubts: dict[str, tuple[plan.Volume, set[str], int]] = {}
 
     def found(self, volume_id: str) -> Disks:
@@ -43,10 +43,10 @@ class Ledger:
         with self._lock:
             return dict(self._found.get(volume_id) or {})
 
-    def disks(self, udids: set[str]) -> dict[str, set[base.Disk]]:
+    def disks(self, udids: set[str]) -> base.Disks:
         """The disks with these ids, by VIOS."""
         with self._lock:
-            known: dict[str, set[base.Disk]] = {}
+            known: base.Disks = {}
             for disks in self._found.values():
                 for vios, disk in disks.items():
                     if disk.udid in udids:
@@ -95,7 +95,7 @@ class Ledger:
         with self._lock:
             self._left.setdefault(vios, set()).add((name, udid))
 
-    def take_left(self) -> dict[str, set[base.Disk]]:
+    def take_left(self) -> base.Disks:
         """Disks that VIOSes could not forget; who takes them tries again."""
         with self._lock:
             taken, self._left = self._left, {}

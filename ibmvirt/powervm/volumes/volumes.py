@@ -18,7 +18,7 @@ from __future__ import annotations
 import typing
 
 from ibmvirt.common import capability, exceptions, plan
-from ibmvirt.powervm import storage
+from ibmvirt.powervm import mappings, removal, storage
 from ibmvirt.powervm.volumes import base, wwpns
 
 
@@ -32,14 +32,18 @@ class Volumes(capability.Volumes):
 
     def __init__(
         self,
-        mappings: storage.Storage,
+        adapter: typing.Any,
+        connected: storage.Storage,
+        removals: removal.Removal,
         kinds: dict[str, base.VolumeKind],
         *,
         host: str,
         ip: str,
         multipath: bool,
     ) -> None:
-        self._mappings = mappings
+        self._adapter = adapter
+        self._storage = connected
+        self._removal = removals
         self._kinds = kinds
         self._host = host
         self._ip = ip
@@ -65,7 +69,7 @@ class Volumes(capability.Volumes):
         return wanted and (
             guest is None
             or bool(wwpns.kept(guest.record))
-            or not self._mappings.has_volumes(guest)
+            or not mappings.has_volumes(self._adapter, guest)
         )
 
     def record(self, server: plan.Server) -> plan.Values:
@@ -88,7 +92,7 @@ class Volumes(capability.Volumes):
             kind.check(volume)
 
     def attach(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
-        self._mappings.connect(guest, (), None, (volume,))
+        self._storage.connect(guest, (), None, (volume,))
 
     def intent(self, guest: plan.GuestRef, volume: plan.Volume) -> plan.Values:
         return self._kinds[volume.protocol].intent(guest, volume)
@@ -97,7 +101,7 @@ class Volumes(capability.Volumes):
         return self._kinds[volume.protocol].kept(volume)
 
     def detach(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
-        self._mappings.disconnect_volume(guest, volume)
+        self._removal.disconnect_volume(guest, volume)
 
     def extend(self, guest: plan.GuestRef, volume: plan.Volume, size: int) -> None:
         self.check((volume,))

@@ -19,7 +19,9 @@ import collections.abc
 import logging
 import typing
 
+from pypowervm import const
 from pypowervm.wrappers import storage as storage_wrapper
+from pypowervm.wrappers import virtual_io_server
 
 from ibmvirt.common import exceptions, plan
 from ibmvirt.powervm import parallel
@@ -207,19 +209,23 @@ class Vscsi(base.VolumeKind):
 
     def udid(self, guest: plan.GuestRef, volume: plan.Volume) -> str | None:
         """As it was discovered or is kept; else it is discovered again."""
-        known = self._ledger.found(volume.id)
-        if not known and volume.data.get(KEPT):
-            return str(volume.data[KEPT])
-        if not known:
-            try:
-                known = self._search(volume, 1)
-            except exceptions.HypervisorError as error:
-                raise base.Unknown(
-                    f"find the disk of the volume {volume.id} of {guest.name}",
-                    error.reason,
-                    error.remedy,
-                ) from error
+        told = self.told(volume)
+        if told is not None:
+            return told
+        try:
+            known = self._search(volume, 1)
+        except exceptions.HypervisorError as error:
+            raise base.Unknown(
+                f"find the disk of the volume {volume.id} of {guest.name}",
+                error.reason,
+                error.remedy,
+            ) from error
         return next(seen.udid for seen in known.values())
+
+    def told(self, volume: plan.Volume) -> str | None:
+        for seen in self._ledger.found(volume.id).values():
+            return seen.udid
+        return str(volume.data[KEPT]) if volume.data.get(KEPT) else None
 
     def intent(self, guest: plan.GuestRef, volume: plan.Volume) -> plan.Values:
         return intents.intent(volume, _targets(volume, ""))
@@ -231,7 +237,15 @@ class Vscsi(base.VolumeKind):
 
     # -- forgetting -----------------------------------------------------------
 
-    def known(self, volume: plan.Volume) -> dict[str, set[base.Disk]]:
+    def disks_of(self, vios: topology.Vios, udid: str) -> set[base.Disk]:
+        """One call, with all storage of the VIOS: a long one."""
+        with errors.attempting(f"read the disks of {vios.name}"):
+            wrapper = virtual_io_server.VIOS.get(
+                self._adapter, uuid=vios.uuid, xag=[const.XAG.VIO_STOR]
+            )
+        return {(one.name, one.udid) for one in wrapper.phys_vols if one.udid == udid}
+
+    def known(self, volume: plan.Volume) -> base.Disks:
         found = self._ledger.found(volume.id)
         return {uuid: {(seen.name, seen.udid)} for uuid, seen in found.items()}
 
@@ -246,28 +260,30 @@ class Vscsi(base.VolumeKind):
             LOG.info("%s", error)
 
     def forget(
-        self,
-        disks: dict[str, set[base.Disk]],
-        udids: set[str],
-        kept: dict[str, set[str]],
-    ) -> None:
+        self, disks: base.Disks, udids: set[str], kept: dict[str, set[str]]
+    ) -> base.Disks:
         """A disk that stays after its LUN is gone hinders the next LUN there."""
         wanted = self._ledger.take_left()
         for some in (disks, self._ledger.disks(udids), self._doubtful()):
             for uuid, found in some.items():
                 wanted.setdefault(uuid, set()).update(found)
+        left: base.Disks = {}
 
         def remove(vios: topology.Vios) -> None:
-            for name, udid in sorted(wanted.get(vios.uuid, ())):
-                if udid not in kept.get(vios.uuid, ()):
-                    self._forget(vios, name, udid)
+            left[vios.uuid] = {
+                (name, udid)
+                for name, udid in sorted(wanted.get(vios.uuid, ()))
+                if udid not in kept.get(vios.uuid, ())
+                and not self._forget(vios, name, udid)
+            }
 
         if wanted:
             parallel.over_vioses(remove, self._topology.active_vioses())
+        return left
 
-    def _doubtful(self) -> dict[str, set[base.Disk]]:
+    def _doubtful(self) -> base.Disks:
         """Disks that VIOSes made of volumes before their answers were lost."""
-        disks: dict[str, set[base.Disk]] = {}
+        disks: base.Disks = {}
         vioses = {vios.uuid: vios for vios in self._topology.active_vioses()}
         for volume, uuids in self._ledger.doubts():
             # Who holds it is about to use the volume, and sees to it itself.
@@ -280,7 +296,8 @@ class Vscsi(base.VolumeKind):
                         disks.setdefault(uuid, set()).add((seen.name, seen.udid))
         return disks
 
-    def _forget(self, vios: topology.Vios, name: str, udid: str) -> None:
+    def _forget(self, vios: topology.Vios, name: str, udid: str) -> bool:
+        """Whether the VIOS does not have the disk for nothing any more."""
         what = f"remove the disk {name} of {vios.name}"
         for last in (False, True):
             try:
@@ -299,9 +316,10 @@ class Vscsi(base.VolumeKind):
                 if not last:
                     continue
                 self._ledger.keep(vios.uuid, name, udid)
-                return
+                return False
             break
         self._ledger.forgotten(vios.uuid, name, udid)
+        return True
 
     def extend(self, guest: plan.GuestRef, volume: plan.Volume) -> None:
         udid = self.udid(guest, volume)

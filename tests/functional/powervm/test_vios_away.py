@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import pytest
 from pypowervm.wrappers import virtual_io_server
@@ -170,6 +171,138 @@ def test_a_volume_that_was_detached_meanwhile_is_unmapped_by_a_vios_that_is_back
             )
         )
     )
+
+
+def gone(driven):
+    """No VIOS has a disk of a volume that was not there when it was marked."""
+    paths = [line["path"] for line in driven.simulator.compare()]
+    return not any("PhysicalVolume" in path for path in paths)
+
+
+@pytest.fixture
+def restarts(novalink, tmp_path):
+    """``restarts()`` is the service on one state path, started anew."""
+    return functools.partial(powervm.running, novalink, state=tmp_path)
+
+
+@pytest.fixture
+def detached(restarts):
+    """A server whose volume was detached while vios2 was away; then a restart."""
+    with restarts() as driven:
+        spawn = driven.plan()
+        driven.spawn(spawn)
+        volume, _lun = test_volumes.a_volume(driven)
+        driven.simulator.mark()
+        driven.backend.volumes.attach(driven.guest(spawn), volume)
+        stop(driven, "vios2")
+        driven.backend.volumes.detach(driven.guest(spawn), volume)
+        assert test_volumes.disks(driven, driven.guest(spawn)) == ["vios2"]
+    return spawn, volume
+
+
+def test_what_a_vios_missed_is_known_after_a_restart(restarts, detached):
+    spawn, _volume = detached
+    with restarts() as driven:
+        assert test_volumes.disks(driven, driven.guest(spawn)) == ["vios2"]
+        start(driven, "vios2")
+        until(lambda: gone(driven))
+        assert test_volumes.disks(driven, driven.guest(spawn)) == []
+    # And it is made up for once.
+    driven.simulator.admin("DELETE", "journal")
+    with restarts() as driven:
+        calls = [record["key"] for record in driven.simulator.journal()]
+        assert not [key for key in calls if key.startswith("POST VirtualIOServer")]
+
+
+def test_a_vios_that_came_back_before_the_service_started(restarts, detached, novalink):
+    spawn, _volume = detached
+    with powervm.running(novalink) as another:
+        start(another, "vios2")
+    with restarts() as driven:
+        assert gone(driven)
+        assert test_volumes.disks(driven, driven.guest(spawn)) == []
+
+
+def test_a_damaged_note_hides_no_other(restarts, detached, tmp_path, caplog):
+    spawn, _volume = detached
+    folder = tmp_path / "powervm" / "missed"
+    assert len(list(folder.iterdir())) == 1
+    (folder / "a.json").write_text('{"guest": ')
+    with restarts() as driven:
+        start(driven, "vios2")
+        until(lambda: test_volumes.disks(driven, driven.guest(spawn)) == [])
+        assert f"{folder / 'a.json'} cannot be read" in caplog.text
+
+
+def test_a_volume_that_is_attached_again_stays(restarts, detached):
+    spawn, volume = detached
+    with restarts() as driven:
+        driven.backend.volumes.attach(driven.guest(spawn), volume)
+    with restarts() as driven:
+        start(driven, "vios2")
+        # Whoever unmaps it there would hold the volume's lock.
+        driven.backend.volumes.extend(driven.guest(spawn), volume, 4 << 30)
+        assert test_volumes.disks(driven, driven.guest(spawn)) == ["vios1", "vios2"]
+
+
+def test_another_server_may_have_it_before_the_vios_has_caught_up(restarts, detached):
+    spawn, volume = detached
+    with restarts() as driven:
+        other = driven.plan(2)
+        driven.spawn(other)
+        rule = driven.simulator.rule(
+            match={"key": "POST VirtualIOServer/{id}?group=ViosSCSIMapping",
+                   "memento": "bg:*"},
+            effect=powervm.fault("refuse"), count=None,
+        )  # fmt: skip
+        start(driven, "vios2")
+        until(lambda: struck(driven, rule))
+        driven.simulator.delete_rule(rule)
+        driven.backend.volumes.attach(driven.guest(other), volume)
+        assert test_volumes.disks(driven, driven.guest(other)) == ["vios1", "vios2"]
+        assert test_volumes.disks(driven, driven.guest(spawn)) == []
+
+
+def struck(driven, number):
+    return any(r["id"] == number and r["hits"] for r in driven.simulator.rules())
+
+
+def test_a_disk_of_a_server_that_was_deleted_meanwhile_goes(restarts):
+    with restarts() as driven:
+        volume, _lun = test_volumes.a_volume(driven)
+        driven.simulator.mark()
+        before = mapped_by(driven, "vios2")
+        plain = driven.plan()
+        guest = dataclasses.replace(
+            plain.guest, disks=(), volumes=(dataclasses.replace(volume, boot=True),)
+        )
+        spawn = dataclasses.replace(plain, guest=guest, image=None, config_drive=False)
+        driven.spawn(spawn)
+        stop(driven, "vios2")
+        driven.destroy(spawn)
+    with restarts() as driven:
+        assert not gone(driven)
+        start(driven, "vios2")
+        until(lambda: gone(driven))
+        assert mapped_by(driven, "vios2") == before
+
+
+def test_a_disk_that_a_vios_did_not_forget_goes_with_the_next_start(restarts):
+    with restarts() as driven:
+        spawn = driven.plan()
+        driven.spawn(spawn)
+        volume, _lun = test_volumes.a_volume(driven)
+        driven.simulator.mark()
+        driven.backend.volumes.attach(driven.guest(spawn), volume)
+        rule = driven.simulator.rule(
+            match={"key": "PUT VirtualIOServer/{id}/do/RemoveDevice"},
+            effect=powervm.fault("refuse"), count=None,
+        )  # fmt: skip
+        driven.backend.volumes.detach(driven.guest(spawn), volume)
+        assert not gone(driven)
+    driven.simulator.delete_rule(rule)
+    with restarts() as driven:
+        assert driven.simulator.compare() == []
 
 
 def test_a_vios_that_is_back_is_noticed_although_an_answer_is_lost(driven):
