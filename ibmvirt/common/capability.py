@@ -382,6 +382,9 @@ class Consoles(abc.ABC):
 class Snapshots(abc.ABC):
     """The bytes of a root disk."""
 
+    # Whether a guest that runs stands still while its disk is read.
+    quiesced: bool = False
+
     @abc.abstractmethod
     def open(
         self, server: plan.Server, guest: plan.GuestRef

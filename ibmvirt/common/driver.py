@@ -28,6 +28,7 @@ import ibmvirt
 from ibmvirt.common import (
     availability,
     capability,
+    demands,
     device_tags,
     driver_devices,
     driver_guests,
@@ -160,6 +161,9 @@ class BaseDriver(
             spawn = self._plan_spawn(
                 instance, image, network_info, block_device_info, power_on
             )
+            demands.check_server(
+                instance, image_meta, injected_files, config_drive=spawn.config_drive
+            )
             tools = spawn_flow.Tools(
                 image_source=source,
                 make_drive=functools.partial(
@@ -235,6 +239,7 @@ class BaseDriver(
         self.backend.guests.check(guest)
         self.backend.networks.check(guest.vifs)
         if guest.volumes:
+            demands.check_volumes(guest.volumes)
             self._need(self.backend.volumes, "use volumes").check(guest.volumes)
         settles = self.backend.guests.settles(guest)
         return plan.Spawn(guest, from_image, config_drive, power_on, settles)

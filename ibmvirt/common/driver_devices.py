@@ -23,11 +23,11 @@ from nova.compute import task_states, vm_states
 from oslo_concurrency import lockutils
 
 from ibmvirt.common import (
+    demands,
     device_names,
     device_tags,
     driver_part,
     engine,
-    exceptions,
     planning,
     records,
     vif_wait,
@@ -122,11 +122,8 @@ class Devices(driver_part.DriverPart):
     ) -> None:
         with self._operation("attach_volume", instance, context):
             part = self._need(self.backend.volumes, "attach a volume")
-            if encryption:
-                raise exceptions.Unsupported(
-                    "attach an encrypted volume", "the platform cannot decrypt it"
-                )
             volume = planning.volume(connection_info, mountpoint)
+            demands.check_volumes((volume,), encrypted=bool(encryption))
             part.check((volume,))
             keep_tags = functools.partial(device_tags.write, instance)
             guest = self._guest(instance)

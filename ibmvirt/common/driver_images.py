@@ -20,12 +20,14 @@ import logging
 import typing
 
 import nova.exception
-from nova.compute import task_states
+from nova.compute import power_state, task_states
 
 from ibmvirt.common import (
+    capability,
     driver_part,
     exceptions,
     images,
+    plan,
     planning,
 )
 
@@ -47,8 +49,9 @@ class Images(driver_part.DriverPart):
             guest = self.backend.guests.find(planning.server(instance))
             if guest is None:
                 raise nova.exception.InstanceNotRunning(instance_id=instance.uuid)
-            update_task_state(task_state=task_states.IMAGE_PENDING_UPLOAD)
             try:
+                self._check_quiesced(instance, guest, part)
+                update_task_state(task_state=task_states.IMAGE_PENDING_UPLOAD)
                 with part.open(planning.server(instance), guest) as captured:
                     update_task_state(
                         task_state=task_states.IMAGE_UPLOADING,
@@ -69,6 +72,24 @@ class Images(driver_part.DriverPart):
                 # Nova takes snapshots in a thread of which it tells no error.
                 LOG.error("%s", error)
                 raise
+
+    def _check_quiesced(
+        self,
+        instance: typing.Any,
+        guest: plan.GuestRef,
+        snapshots: capability.Snapshots,
+    ) -> None:
+        """:raises Unsupported: the guest runs, and its image wants it quiesced."""
+        wanted = instance.image_meta.properties.get("os_require_quiesce")
+        if not wanted or snapshots.quiesced:
+            return
+        state = self.backend.guests.state(guest, use_cache=False)
+        if state.power_state == power_state.RUNNING:
+            raise exceptions.Unsupported(
+                f"take a quiesced snapshot of the server {instance.uuid}",
+                "the platform cannot ask a guest that runs to write its data out",
+                "stop the server, or remove os_require_quiesce from its image",
+            )
 
     def cache_image(self, context: typing.Any, image_id: str) -> bool:
         """Bring an image here before a server needs it; False if it was here."""

@@ -123,9 +123,10 @@ class DriverPart:
         return part
 
     def _refuse(self, what: str) -> typing.NoReturn:
-        raise NotImplementedError(
-            f"Could not {what}: the {self.backend.name} driver does not support it."
-        )
+        raise NotImplementedError(self._refusal(what))
+
+    def _refusal(self, what: str) -> str:
+        return f"Could not {what}: the {self.backend.name} driver does not support it."
 
     def _refuse_rescue(self, instance: typing.Any) -> None:
         """Nova stops a server before its rescue: it shall rather run on."""

@@ -14,9 +14,9 @@
 """Nova's calls for which no backend has a capability yet, refused by name.
 
 Nova's own base class raises NotImplementedError without a text, so that the
-user's action says nothing. Each of these leaves the server as it is. Consoles
-and passwords are asked for in a request that waits: the exceptions that Nova
-has for them make its answer a 4xx.
+user's action says nothing. Each of these leaves the server as it is. Consoles,
+passwords and quiesced snapshots are asked for in a request that waits: the
+exceptions that Nova has for them make its answer a 4xx.
 """
 
 from __future__ import annotations
@@ -83,6 +83,20 @@ class Unsupported(driver_part.DriverPart):
     ) -> None:
         self._refuse(f"swap a volume of the server {instance.uuid}")
 
+    def check_can_live_migrate_destination(
+        self,
+        context: typing.Any,
+        instance: typing.Any,
+        src_compute_info: typing.Any,
+        dst_compute_info: typing.Any,
+        block_migration: typing.Any = False,
+        disk_over_commit: typing.Any = False,
+    ) -> typing.Any:
+        # After any other error Nova calls the server, which runs on, ERROR.
+        raise nova.exception.MigrationPreCheckError(
+            reason=self._refusal(f"live migrate the server {instance.uuid}")
+        )
+
     # -- consoles and passwords: requests that wait ------------------------
 
     @staticmethod
@@ -107,3 +121,15 @@ class Unsupported(driver_part.DriverPart):
 
     def set_admin_password(self, instance: typing.Any, new_pass: typing.Any) -> None:
         raise nova.exception.SetAdminPasswdNotSupported
+
+    # -- quiesced snapshots of servers that boot from a volume -------------
+
+    def quiesce(
+        self, context: typing.Any, instance: typing.Any, image_meta: typing.Any
+    ) -> None:
+        raise nova.exception.InstanceQuiesceNotSupported(instance_id=instance.uuid)
+
+    def unquiesce(
+        self, context: typing.Any, instance: typing.Any, image_meta: typing.Any
+    ) -> None:
+        raise nova.exception.InstanceQuiesceNotSupported(instance_id=instance.uuid)

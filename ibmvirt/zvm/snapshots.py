@@ -54,6 +54,9 @@ class Snapshots(capability.Snapshots):
     :param power: finds out and restores whether a guest runs.
     """
 
+    # The Connector shuts it down, and starts it again.
+    quiesced = True
+
     def __init__(
         self,
         calls: connector.Connector,

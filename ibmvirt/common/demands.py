@@ -1,0 +1,76 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What servers may ask for and neither platform gives, refused by its name.
+
+Nova finds no host for what it schedules by a trait or a resource: secure boot, an
+emulated TPM, encrypted memory. Of these it asks no driver beforehand. Whoever
+asks is told so before anything is changed, and does not run without it.
+"""
+
+from __future__ import annotations
+
+import typing
+
+from ibmvirt.common import exceptions, plan
+
+# Of a flavor: how fast Nova shall let a server use its disks.
+_DISK_LIMITS = "quota:disk_"
+
+
+def check_server(
+    instance: typing.Any,
+    image_meta: typing.Any,
+    injected_files: typing.Any,
+    *,
+    config_drive: bool,
+) -> None:
+    """:raises Unsupported: of firmware, limits of disks, files without a drive."""
+    server = f"the server {instance.uuid}"
+    if image_meta.properties.get("hw_firmware_type") == "uefi":
+        raise exceptions.Unsupported(
+            f"boot {server} by UEFI",
+            "the platform has no such firmware",
+            "remove hw_firmware_type from the image's properties",
+        )
+    limits = [
+        s for s in instance.flavor.extra_specs or () if s.startswith(_DISK_LIMITS)
+    ]
+    if limits:
+        raise exceptions.Unsupported(
+            f"limit the disks of {server} by {', '.join(sorted(limits))}",
+            "the platform does not limit a virtual disk",
+            "use limits of the storage, and a flavor without them",
+        )
+    if injected_files and not config_drive:
+        raise exceptions.Unsupported(
+            f"inject files into the disk of {server}",
+            "they reach a guest by its config drive, and it has none",
+            "ask for a config drive",
+        )
+
+
+def check_volumes(volumes: tuple[plan.Volume, ...], *, encrypted: bool = False) -> None:
+    """:raises Unsupported: the hypervisor would have to encrypt or to limit one."""
+    for volume in volumes:
+        if encrypted or volume.data.get("encrypted"):
+            raise exceptions.Unsupported(
+                f"use the encrypted volume {volume.id}",
+                "the platform cannot decrypt it",
+                "use a volume type whose storage encrypts",
+            )
+        if volume.data.get("qos_specs"):
+            raise exceptions.Unsupported(
+                f"limit the volume {volume.id} by its front-end QoS specs",
+                "the platform does not limit a virtual disk",
+                "let the storage limit it: consumer=back-end",
+            )
