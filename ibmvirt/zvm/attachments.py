@@ -93,9 +93,9 @@ class Attachments:
         try:
             if self._calls.power_state(user) != "on":
                 return
-            found = self._fcp.devices(look=True, template=holding.template)
-            theirs = {d.number for d in found if d.owner == user}
-            missing = sorted(set(wanted.devices) - theirs)
+            missing = sorted(
+                set(wanted.devices) - self._fcp.owned(user, holding.template)
+            )
             if missing:
                 raise errors.ConnectorError(
                     f"attach the LUN {wanted.lun} to the guest {user}",
@@ -152,18 +152,19 @@ class Attachments:
         """That the devices of a guest's last volume are not its any more.
 
         Defect: where CP's query fails, the Connector takes the guest for one
-        that is not there, counts the volume off and does nothing else. Asked
-        again, it does the rest, and its count stays 0.
+        that is not there, counts the volume off and does nothing else; asked
+        again, it does the rest, and its count stays 0. Or it takes it for one
+        that is off, and takes the device from the directory alone.
         """
         if not any(holding.counted(device) for device in found.devices):
-            self._take_back(holding.user, found)
+            self.take_back(holding.user, holding.template, found)
 
     def _clean(self, holding: holdings.Holding, found: holdings.Attachment) -> None:
         """Remove what an attach may have left that the Connector does not count."""
         user, whole = holding.user, connection(holding.user, found)
         others = {device: holding.counted(device) for device in found.devices}
         if not any(others.values()):
-            self._take_back(user, found)
+            self.take_back(user, holding.template, found)
         elif found.state == holdings.COMING:
             # A detach takes one off the count, which is the other volumes'.
             for device, count in others.items():
@@ -178,38 +179,53 @@ class Attachments:
                 for device, count in others.items():
                     self._fcp.set_use(device, user, count, holding.template)
 
-    def _take_back(self, user: str, found: holdings.Attachment) -> None:
+    def take_back(self, user: str, template: str, found: holdings.Attachment) -> None:
         """Take devices that no volume is counted on from a guest, if it has them.
 
         A detach does so, where the guest has the devices. If the directory alone
-        has them, it fails; then an attach fails as well, as the devices are in
-        the directory, and the Connector takes back all that it could have done.
+        has them, or the running guest alone, it fails; then an attach fails as
+        well, as they are there, and the Connector takes back all that it could
+        have done.
 
         :raises ConnectorError: the guest still has a device.
         """
-        if not self._fcp.dedicated(user) & set(found.devices):
+        if not self._has(user, template, found):
             return
         with self._reserving:
             self._check_mine(user, found)
-            self._take_all(user, found)
+            self._take_all(user, template, found)
 
-    def _take_all(self, user: str, found: holdings.Attachment) -> None:
+    def _has(self, user: str, template: str, found: holdings.Attachment) -> bool:
+        """Whether a guest has a device, in the directory or as it runs.
+
+        One that it has as it runs alone is of a Connector that ended between its
+        two commands, or that took it for off. Another guest's volumes would be
+        shown to it, once the Connector gives the device to that one.
+        """
+        wanted = set(found.devices)
+        return bool(
+            wanted & self._fcp.dedicated(user)
+            or wanted & self._fcp.owned(user, template)
+        )
+
+    def _take_all(self, user: str, template: str, found: holdings.Attachment) -> None:
         """The caller holds ``reserving``."""
         whole = connection(user, found)
         try:
             self._fcp.detach(whole)
-            return
         except (errors.ConnectorAnswerLost, errors.ConnectorUnreachable):
             raise
         except errors.ConnectorError as error:
             failed = error
+        else:
+            return
         LOG.info("taking the FCP devices from %s by an attach: %s", user, failed)
         try:
             self._fcp.attach(whole)
         except (errors.ConnectorAnswerLost, errors.ConnectorUnreachable):
             raise
         except errors.ConnectorError as error:
-            if self._fcp.dedicated(user) & set(found.devices):
+            if self._has(user, template, found):
                 raise failed from error
         else:
             self._fcp.detach(whole)
@@ -226,7 +242,7 @@ class Attachments:
                     f"take the FCP device {device} from the guest {user}",
                     f"the Connector has given it to {use.holder}",
                     remedy=f"remove DEDICATE {device} from the directory entry of "
-                    f"{user}",
+                    f"{user}, and detach the device from {user} if it runs",
                 )
 
     def _is_counted(

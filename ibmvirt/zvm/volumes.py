@@ -205,6 +205,8 @@ class Volumes(capability.Volumes):
             found = _attachment(guest, volume, holdings.GOING)
             found = dataclasses.replace(found, devices=used)
             self._attachments.detach(attachments.connection(guest.id, found))
+            if not any(device.connections for device in self._held(guest.id)):
+                self._attachments.take_back(guest.id, "", found)
         for template in {d.template for d in mine}:
             self._fcp.release(guest.id, template)
 

@@ -108,7 +108,9 @@ def running(simulator, url=None, image_age=None, state=None, **overrides):
         "fcp_template": "",
         "fcp_reservation_time": 1800,
         "ssi_connectors": [],
-        "check_interval": 10.0,
+        # A look in the moment that a test restarts the Connector would let calls
+        # fail for seconds.
+        "check_interval": 3600.0,
         **overrides,
     }
     with tempfile.TemporaryDirectory(prefix="zvm-driven-") as temporary:

@@ -173,6 +173,18 @@ class Fcp:
         words = [line.upper().split() for line in lines]
         return frozenset(w[2].lower() for w in words if w[:1] == ["DEDICATE"])
 
+    def owned(self, user: str, template: str) -> frozenset[str]:
+        """The devices of a template that a running guest has, as z/VM says.
+
+        :param template: its id; empty = all templates.
+        """
+        try:
+            found = self.devices(look=True, template=template)
+        except errors.ConnectorError as error:
+            what = f"look for FCP devices that the guest {user} has"
+            raise error.during(what) from error
+        return frozenset(d.number for d in found if d.owner == user)
+
     def devices(self, *, look: bool = False, template: str = "") -> list[Device]:
         """The devices of all templates, or of one.
 
