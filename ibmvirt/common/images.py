@@ -280,8 +280,8 @@ class _Transfer(io.RawIOBase):
         super().close()
 
 
-class _Closed(Exception):
-    """The reader went away. Nova's client logs this as its reason to stop."""
+class _Closed(BaseException):
+    """The reader went away. No Exception: Nova's client would log it as an error."""
 
     def __str__(self) -> str:
         return "the reader of the image needs no more of it"

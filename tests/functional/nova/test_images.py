@@ -40,6 +40,22 @@ def test_a_server_from_qcow2_has_the_raw_disk(powervm):
     powervm.client.image.delete_image(image)
 
 
+def test_a_look_at_an_image_is_no_error_in_the_log(powervm):
+    """The look ends a transfer early, of which Nova's client would tell."""
+    image = powervm.client.image.create_image(
+        "large", data=io.BytesIO(bytes(64 << 20)), disk_format="raw",
+        container_format="bare", validate_checksum=False,
+    )  # fmt: skip
+    log = powervm.state / "nova.log"
+    before = len(log.read_bytes())
+    server = servers.wait(powervm, servers.boot(powervm, image_id=image.id))
+    servers.delete(powervm, server)
+    told = log.read_bytes()[before:].decode()
+    assert f"spawn:{server.id}" in told
+    assert "ERROR nova.image.glance" not in told
+    powervm.client.image.delete_image(image)
+
+
 def refusal(nova, content, disk_format):
     """The message of the build of a server from an image that is refused."""
     image = nova.client.image.create_image(
