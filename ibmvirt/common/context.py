@@ -15,7 +15,8 @@
 Every request to a hypervisor carries the memento of its operation, so that
 the hypervisor's own log, and a simulator's journal, can be read by operation.
 The current operation is a context variable; the engine hands it on to the
-threads of a flow.
+threads of a flow. So it does Nova's request, which the log names and oslo.context
+keeps for each thread.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ import contextvars
 import dataclasses
 import logging
 import threading
+
+from oslo_context import context as oslo_context
 
 from ibmvirt.common import clock, exceptions
 
@@ -125,6 +128,17 @@ def reverting() -> collections.abc.Iterator[None]:
 
 def current() -> Operation | None:
     return _current.get()
+
+
+def same_request() -> collections.abc.Callable[[], None]:
+    """What a new thread calls first to log under the request of this one."""
+    request = oslo_context.get_current()
+
+    def begin() -> None:
+        if request is not None:
+            request.update_store()
+
+    return begin
 
 
 def current_memento() -> str:

@@ -67,7 +67,9 @@ def run(flow: typing.Any) -> dict[str, typing.Any]:
     for atom, _meta in flow.iter_nodes():
         if isinstance(atom, step.Step):
             atom.bind(this)
-    with concurrent.futures.ThreadPoolExecutor(_WORKERS, "flow") as executor:
+    with concurrent.futures.ThreadPoolExecutor(
+        _WORKERS, "flow", initializer=context.same_request()
+    ) as executor:
         engine = engines.load(flow, engine="parallel", executor=executor)
         try:
             engine.run()

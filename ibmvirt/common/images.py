@@ -160,6 +160,7 @@ class _Transfer(io.RawIOBase):
         self._rest = memoryview(b"")
         self._head: bytearray | None = bytearray()
         self._received = 0
+        self._begin = context.same_request()
         self._thread = threading.Thread(
             target=self._download, name=f"image-{image.id[:8]}", daemon=True
         )
@@ -173,6 +174,7 @@ class _Transfer(io.RawIOBase):
     # -- the downloading thread ----------------------------------------
 
     def _download(self) -> None:
+        self._begin()
         try:
             glance.API().download(
                 self._request,

@@ -22,6 +22,7 @@ import contextvars
 import logging
 import threading
 
+from ibmvirt.common import context
 from ibmvirt.powervm.rest import topology
 
 LOG = logging.getLogger(__name__)
@@ -38,7 +39,9 @@ def over_vioses(
     if len(vioses) == 1:
         change(vioses[0])
         return
-    with concurrent.futures.ThreadPoolExecutor(len(vioses)) as pool:
+    with concurrent.futures.ThreadPoolExecutor(
+        len(vioses), initializer=context.same_request()
+    ) as pool:
         futures = [
             pool.submit(contextvars.copy_context().run, change, vios) for vios in vioses
         ]

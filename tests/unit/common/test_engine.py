@@ -15,9 +15,11 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import threading
 
 import pytest
+from oslo_context import context as oslo_context
 from taskflow.patterns import graph_flow, linear_flow
 
 from ibmvirt.common import context, engine, exceptions, render, step
@@ -49,6 +51,25 @@ def test_values_pass_from_step_to_step():
         step.Step("both", lambda a, b: a + b, requires=["a", "b"], provides="c"),
     )
     assert engine.run(flow)["c"] == 3
+
+
+def test_steps_log_under_the_request_of_the_caller():
+    """Also where another step has made a context of its own in its thread."""
+    request = oslo_context.RequestContext(request_id="req-1", overwrite=False)
+    seen = []
+
+    def work():
+        seen.append(oslo_context.get_current())
+        oslo_context.RequestContext(overwrite=False)
+
+    flow = graph_flow.Flow("wide").add(*(step.Step(name, work) for name in "abc"))
+    with concurrent.futures.ThreadPoolExecutor(1) as caller:
+        caller.submit(request.update_store)
+        caller.submit(engine.run, flow).result()
+        assert seen == [request] * 3
+    with concurrent.futures.ThreadPoolExecutor(1) as caller:
+        caller.submit(engine.run, flow).result()
+        assert seen[3:] != [request] * 3
 
 
 def test_independent_steps_run_at_once():
