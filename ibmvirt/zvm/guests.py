@@ -29,6 +29,7 @@ from ibmvirt.zvm import (
     layout,
     parts,
     paused,
+    power,
     releases,
     residents,
     userids,
@@ -41,7 +42,6 @@ LOG = logging.getLogger(__name__)
 # servers' power states takes that long.
 _LIST_AGE = 30.0
 _NOW = 1.0
-_INTERVAL = 10
 _DELETES, _DELETE_WAIT = 4, 2.0
 
 
@@ -118,6 +118,7 @@ class Guests(capability.Guests):
         self._adapters = adapters.Adapters(calls)
         self._names = names
         self._pauses = pauses
+        self._power = power.Power(calls, pauses)
         self._userids = userids
         self._cluster = members
         self._gone = gone
@@ -263,40 +264,15 @@ class Guests(capability.Guests):
     # -- power ----------------------------------------------------------------
 
     def power_on(self, guest: plan.GuestRef) -> None:
-        self._calls.start(guest.id)
-        self._pauses.clear(guest.id)
+        self._power.on(guest.id)
 
     def power_off(
         self, guest: plan.GuestRef, *, timeout: int, retry_interval: int
     ) -> None:
-        """Nova's timeout for the system to shut down, then the hard way."""
-        if timeout:
-            try:
-                interval = retry_interval or _INTERVAL
-                self._calls.soft_stop(guest.id, timeout, min(interval, timeout))
-            except errors.ConnectorError as error:
-                if isinstance(error, errors.NotFound):
-                    raise
-        try:
-            self._calls.stop(guest.id)
-        except errors.NotFound as error:
-            raise exceptions.GuestNotFound(
-                f"stop the guest {guest.id}", error.reason
-            ) from error
-        self._pauses.clear(guest.id)
+        self._power.off(guest.id, timeout=timeout, retry_interval=retry_interval)
 
     def reboot(self, guest: plan.GuestRef, *, hard: bool) -> None:
-        if self._calls.power_state(guest.id) != "on":
-            self._calls.start(guest.id)
-        elif hard or self._pauses.is_paused(guest.id):
-            self._calls.act("reset", guest.id)
-            # Defect: where CP's query fails, the Connector takes the guest for
-            # one that is off, leaves it so and reports success.
-            if self._calls.power_state(guest.id) != "on":
-                self._calls.start(guest.id)
-        else:
-            self._calls.act("reboot", guest.id)
-        self._pauses.clear(guest.id)
+        self._power.reboot(guest.id, hard=hard)
 
     def diagnostics(self, guest: plan.GuestRef) -> plan.Values:
         """What z/VM counts; of a guest that is off, only its definition."""

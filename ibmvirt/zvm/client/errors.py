@@ -88,6 +88,14 @@ class Conflict(ConnectorError):
     """The state of the object does not allow it."""
 
 
+class GuestUnreachable(ConnectorError):
+    """The guest's Linux did not take a command; nothing was done in it."""
+
+
+class GuestSilent(ConnectorError):
+    """The guest's Linux took a command and did not answer in time."""
+
+
 class PoolFull(ConnectorError, exceptions.OutOfResources):
     """The disk pool has no room for the minidisk."""
 
@@ -98,8 +106,17 @@ class Unsupported(ConnectorError):
 
 Codes = tuple[int, int | None, int | None]
 
+_IUCV = (
+    "the guest needs the IUCV server of the Connector's package (iucvserd), and "
+    "/etc/iucv_authorized_userid in it must name the Connector's userid"
+)
+
 _TABLE: dict[Codes, tuple[type[ConnectorError], str]] = {
     (400, None, None): (ConnectorRefused, ""),
+    # What iucvclnt ends with, as rc (smtLayer/vmUtils.py, execCmdThruIUCV).
+    (2, None, None): (GuestUnreachable, _IUCV),
+    (3, 64, 408): (GuestUnreachable, _IUCV),
+    (5, 1, 501): (GuestSilent, _IUCV),
     (100, None, None): (ConnectorRefused, ""),
     (404, None, None): (NotFound, ""),
     (409, None, None): (Conflict, ""),
