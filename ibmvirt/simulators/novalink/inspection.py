@@ -158,6 +158,7 @@ def describe(system: store.System, item: store.SimObject) -> dict[str, typing.An
         "type": item.value("PartitionType"),
         "state": item.value("PartitionState"),
         "rmc": item.value("ResourceMonitoringControlState"),
+        "boots": int(system.fabric.counters.get(f"boots/{item.uuid}", 0)),
         "memory_mib": int(
             float(item.value("PartitionMemoryConfiguration/DesiredMemory"))
         ),

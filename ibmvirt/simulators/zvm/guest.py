@@ -90,6 +90,8 @@ def log_on(zvm: model.Zvm, user: model.User, member: str) -> None:
 def boot(zvm: model.Zvm, user: model.User) -> None:
     """Linux starts, again too: the reader is processed, the console fills."""
     name = user.name
+    boots = f"boots/{name}"
+    zvm.counters[boots] = int(zvm.counters.get(boots, 0)) + 1
     zvm.say(name, f"00: IPL {entries.ipl_of(user)}\nBooting Linux on {name}")
     seen: dict[str, typing.Any] = {
         "hostname": name.lower(),

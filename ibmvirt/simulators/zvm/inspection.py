@@ -74,6 +74,7 @@ def guest(zvm: model.Zvm, name: str) -> dict[str, typing.Any]:
         "name": user.name,
         "state": state,
         "member": user.member,
+        "boots": int(zvm.counters.get(f"boots/{user.name}", 0)),
         "memory_mib": entries.memory_mib(user),
         "hostname": seen.get("hostname"),
         "instance_id": seen.get("instance_id"),

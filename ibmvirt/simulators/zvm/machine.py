@@ -116,7 +116,8 @@ class Machine:
         certificates = tls.make(state.path)[1] if options.tls else None
         self.certificate: pathlib.Path | None = certificates
         self._room: tempfile.TemporaryDirectory[str] | None = None
-        self.daemon = daemon.Daemon(self.zvm, self._socket())
+        home = self._home()
+        self.daemon = daemon.Daemon(self.zvm, home / "socket")
         settings = member.Settings(
             self.daemon.path,
             f"{pools[0].type}:{pools[0].name}",
@@ -124,7 +125,7 @@ class Machine:
             certificates,
             certificates.with_name("key.pem") if certificates else None,
         )
-        self.members = [member.Member(name, state.path, settings) for name in names]
+        self.members = [member.Member(name, home, settings) for name in names]
         for one in self.members:
             one.clear()
         self._restarting = threading.Lock()
@@ -143,15 +144,18 @@ class Machine:
                 used.add(getattr(value, "blob", ""))
         return used
 
-    def _socket(self) -> pathlib.Path:
-        """The daemon's socket: in the state directory, unless that is deep."""
-        path = self.state.path / "socket"
-        if len(os.fsencode(path)) > _SOCKET_PATH:
-            self._room = tempfile.TemporaryDirectory(prefix="zvm-", dir="/tmp")
-            return pathlib.Path(self._room.name, "s")
+    def _home(self) -> pathlib.Path:
+        """The state directory, by a path that a socket and the Connector take."""
+        home = self.state.path
         # Of a predecessor that was killed.
-        path.unlink(missing_ok=True)
-        return path
+        (home / "socket").unlink(missing_ok=True)
+        short = len(os.fsencode(home / "socket")) <= _SOCKET_PATH
+        if not short or not member.is_plain(str(home)):
+            self._room = tempfile.TemporaryDirectory(prefix="zvm-", dir="/tmp")
+            link = pathlib.Path(self._room.name, "s")
+            link.symlink_to(home, target_is_directory=True)
+            return link
+        return home
 
     def _control(self) -> admin.Admin:
         control = admin.Admin(

@@ -17,11 +17,13 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
+import re
 import secrets
 import shutil
 import string
 import subprocess
 import sys
+import tempfile
 import time
 
 from ibmvirt.simulators.core import process
@@ -29,6 +31,8 @@ from ibmvirt.simulators.zvm import bends, frontend
 
 PROGRAMS = ("sudo", "vmcp", "scp", "fdisk", "udevadm", "udevsettle")
 _TOKEN_LENGTH = 42
+_TMP = "/tmp"  # noqa: S108
+_ODD = re.compile(r"[^\w./+,@=:-]", re.ASCII)
 _CONF = """[network]
 my_ip = 127.0.0.1
 [zvm]
@@ -65,6 +69,21 @@ class Settings:
     auth: bool = False
     certificate: pathlib.Path | None = None
     key: pathlib.Path | None = None
+
+
+def is_plain(path: str) -> bool:
+    """Whether the Connector can work with it.
+
+    It puts paths into commands, which it splits at blanks (documented:
+    ``_get_disk_size_units`` and others in zvmsdk/smtclient.py), and into a
+    configuration file.
+    """
+    return _ODD.search(path) is None
+
+
+def _temporary() -> dict[str, str]:
+    """Where the Connector may put temporary files, if not where others do."""
+    return {} if is_plain(tempfile.gettempdir()) else {"TMPDIR": _TMP}
 
 
 class Member:
@@ -128,6 +147,7 @@ class Member:
         environment = {
             **frontend.environment(os.environ),
             "HOME": str(self.home),
+            **_temporary(),
             "PATH": f"{self.home}/bin:{os.environ.get('PATH', '/usr/bin:/bin')}",
         }
         with self._log.open("ab") as output:

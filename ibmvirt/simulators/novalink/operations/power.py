@@ -59,6 +59,7 @@ def _to_running(system: store.System, item: store.SimObject, mode: str) -> None:
         _move(system, item, partition.OPEN_FIRMWARE, "inactive", "AA00E1A9")
         return
     item = _move(system, item, partition.RUNNING, "inactive", "")
+    system.fabric.next_number(f"boots/{item.uuid}", 0)
     if _has_rmc(system) and item.value("PartitionType") != "OS400":
         _connect(system, item)
 

@@ -88,12 +88,15 @@ def test_the_size_changes_while_the_guest_is_off(zvm, client, server):
 
 def test_power(zvm, client, server):
     assert client.ok("guest_get_power_state", server) == "off"
+    before = zvm.guest(server)["boots"]
     client.ok("guest_start", server)
     client.ok("guest_pause", server)
     assert zvm.guest(server)["state"] == "paused"
     client.ok("guest_unpause", server)
+    assert zvm.guest(server)["boots"] == before + 1
     client.ok("guest_reboot", server)
     client.ok("guest_reset", server)
+    assert zvm.guest(server)["boots"] == before + 3
     assert client.ok("guest_get_power_state_real", server) == "on"
     client.ok("guest_softstop", server)
     assert client.ok("guest_get_power_state", server) == "off"

@@ -77,11 +77,13 @@ def test_who_is_there(adapter, lpar, vioses, on_novalink):
 
 
 @walks("power.power_on", "power.power_off", "power.power_off_progressive")
-def test_power(adapter, lpar, machine):
+def test_power(novalink, adapter, lpar, machine):
     power.power_on(lpar, machine.uuid)
     assert lpar.refresh().state == pvm_bp.LPARState.RUNNING
+    assert novalink.guest(lpar.uuid)["boots"] == 1
     power.power_off(lpar, machine.uuid, restart=True)
     assert lpar.refresh().state == pvm_bp.LPARState.RUNNING
+    assert novalink.guest(lpar.uuid)["boots"] == 2
     power.power_off_progressive(lpar)
     assert lpar.refresh().state == pvm_bp.LPARState.NOT_ACTIVATED
     power.PowerOp.start(lpar, opts=power_opts.PowerOnOpts().bootmode("sms"))
