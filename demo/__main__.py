@@ -24,7 +24,13 @@ import signal
 import sys
 import tempfile
 import traceback
+import warnings
 
+if __name__ == "__main__":
+    # Until there is something to end, an interrupt ends it at once.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # A library tells that it still knows eventlet, which is not used here.
+    warnings.simplefilter("ignore")
 # Before any import of nova: native threads, as nova-compute 34 runs.
 os.environ["OS_NOVA_DISABLE_EVENTLET_PATCHING"] = "1"
 # The package `tests`, with the small Nova, is beside this one.
@@ -32,6 +38,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
+
+from openstack import exceptions  # noqa: E402
 
 from demo import keep, picture, powervm, show, story, zvm  # noqa: E402
 from tests.support.smallnova import handle  # noqa: E402
@@ -48,6 +56,11 @@ SECTIONS = [
 ]
 # Their lines appear while they run.
 LIVE = (story.boot, story.delete)
+_KNOWN = (TimeoutError, handle.SmallNovaError, exceptions.ResourceFailure)
+_ENDINGS = [signal.SIGINT, signal.SIGTERM]
+# A closed terminal, unless started with nohup.
+if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+    _ENDINGS.append(signal.SIGHUP)
 
 
 class Show:
@@ -66,6 +79,8 @@ class Show:
         if not chosen:
             return
         self.screen.heading(heading)
+        if self.screen.gone:
+            raise KeyboardInterrupt
         live = action in LIVE
         work = [self._threads[at].submit(self._run, action, at, live) for at in chosen]
         for done in work:
@@ -86,9 +101,9 @@ class Show:
         except Exception as error:
             lane.check("this section went through", False)
             # These say all that there is to say.
-            known = isinstance(error, TimeoutError | handle.SmallNovaError)
+            known = isinstance(error, _KNOWN)
             text = str(error) if known else traceback.format_exc()
-            for line in text.splitlines():
+            for line in [*text.splitlines(), *at.troubles()]:
                 lane.say(line)
             self.sound.remove(at)
         return lane
@@ -105,17 +120,20 @@ def run(screen, room):
         )
         for heading, action, needs in SECTIONS:
             shown.section(heading, action, needs)
-        if os.environ.get("KEEP") == "1" and shown.sound:
+        if keep.wanted() and shown.sound:
             keep.wait(screen, shown.sound)
             _on_interrupt(_interrupt)
         shown.section("Delete", story.delete)
+    except KeyboardInterrupt:
+        screen.write("interrupted: ending what was started")
+        raise
     finally:
         _on_interrupt(signal.SIG_IGN)
         shown.close()
 
 
 def _on_interrupt(handler):
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _ENDINGS:
         signal.signal(number, handler)
 
 
@@ -128,16 +146,25 @@ def _interrupt(*_args):
 def main():
     screen = show.Screen(sys.stdout)
     _on_interrupt(_interrupt)
-    with tempfile.TemporaryDirectory(prefix="ibmvirt-demo-") as room:
-        try:
+    try:
+        temporary = tempfile.TemporaryDirectory(prefix="ibmvirt-demo-")
+    except OSError as error:
+        screen.write(f"set TMPDIR to a directory that can be written: {error}")
+        return 2
+    try:
+        with temporary as room:
             run(screen, pathlib.Path(room))
-        except KeyboardInterrupt:
-            screen.write("interrupted")
-            return 130
-        except picture.UnusableImageError as error:
-            screen.write(str(error))
-            return 2
-    screen.write(screen.summary())
+        screen.write(screen.summary())
+    except KeyboardInterrupt:
+        screen.write("interrupted")
+        return 130
+    except picture.UnusableImageError as error:
+        screen.write(str(error))
+        return 2
+    finally:
+        if screen.gone:
+            # What could not be printed must not be tried again at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0 if screen.passed else 1
 
 

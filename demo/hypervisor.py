@@ -16,7 +16,12 @@ from __future__ import annotations
 import configparser
 import contextlib
 import pathlib
+import re
 
+# A record of the level ERROR, but not the frames of its traceback.
+_ERROR = re.compile(r" ERROR [\w.]+ (\[.*?\] )*(?!Traceback)[^ \[]")
+_WIDTH = 500
+_TROUBLES = 5
 _MATRIX = pathlib.Path(__file__).resolve().parents[1] / "docs/user/support-matrix.ini"
 
 
@@ -67,10 +72,22 @@ class Hypervisor:
                 return found
         raise LookupError(f"{self.title} has no guest of {self.server.id}")
 
+    def addresses(self):
+        """The server's addresses by Nova, sorted."""
+        found = self.server.addresses.values()
+        return sorted(address["addr"] for one in found for address in one)
+
     def calls(self, operation, **query):
         """How many calls an operation on the server made."""
         memento = f"{operation}:{self.server.id}"
         return len(self.simulator.journal(memento=memento, **query))
+
+    def troubles(self):
+        """The last errors in Nova's log, without their tracebacks."""
+        if self.nova is None or not self.nova.ready:
+            return []
+        found = [line for line in self.nova.log().splitlines() if _ERROR.search(line)]
+        return [line[:_WIDTH] for line in found[-_TROUBLES:]]
 
     def address(self, disk):
         """Where the simulator serves the bytes of a disk."""
@@ -104,7 +121,11 @@ class Hypervisor:
         """Rows of the comparison: what, in Nova, on the hypervisor."""
         raise NotImplementedError
 
-    def adapter(self, guest, mac):
+    def adapters(self, guest):
+        """VLANs by MAC address, of the adapters that ports may have."""
+        raise NotImplementedError
+
+    def say_adapter(self, guest, mac):
         """A network adapter in words."""
         raise NotImplementedError
 
@@ -122,8 +143,12 @@ class Hypervisor:
     def check_drive(self, lane, guest, network):
         """What only this hypervisor's config drive has."""
 
+    def luns(self):
+        """The LUNs that the storage has, as :meth:`volumes` names them."""
+        raise NotImplementedError
+
     def volumes(self, guest):
-        """The volumes that a guest has, in words."""
+        """Paths in words, by the LUN of each volume that a guest has."""
         raise NotImplementedError
 
     def unpack(self, snapshot):
@@ -132,3 +157,9 @@ class Hypervisor:
 
     def check_nothing_left(self, lane):
         """What is left beside the hypervisor's own state."""
+
+
+def mac(adapter):
+    """The MAC address of a simulator's adapter, as Neutron writes it."""
+    bare = adapter["mac"].lower()
+    return ":".join(bare[i : i + 2] for i in range(0, 12, 2))

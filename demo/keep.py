@@ -13,10 +13,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 
 from demo import show
+
+
+def wanted():
+    return os.environ.get("KEEP", "0") not in ("", "0", "no")
 
 
 def wait(screen, hypervisors):
@@ -36,11 +41,13 @@ def wait(screen, hypervisors):
         server = f"{ready['compute']}/servers/{at.server.id}"
         for command in (
             f"{head} {server}",
-            f"{head} -H 'Content-Type: application/json' "
-            f"-d '{{\"os-stop\": null}}' {server}/action",
             f"{head} {server}/diagnostics",
             f"curl -s {admin}/sim/guests",
             f"curl -s '{admin}/sim/journal?memento=spawn:{at.server.id}'",
+            f"{head} -H 'Content-Type: application/json' "
+            f"-d '{{\"os-stop\": null}}' {server}/action",
+            f"{head} -H 'Content-Type: application/json' "
+            f"-d '{{\"os-start\": null}}' {server}/action",
         ):
             lane.say(f"  {command}")
         lane.flush()

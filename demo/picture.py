@@ -19,11 +19,19 @@ import os
 import pathlib
 import urllib.request
 
-from ibmvirt.common import qcow2
+from ibmvirt.common import image_format, qcow2
 
 _PIECE = 1 << 20
 _GIB = 1 << 30
 _MADE = 8 << 20
+_SECTOR = 512
+_PACKED = {
+    b"\x1f\x8b": "gzip",
+    b"\xfd7zXZ": "xz",
+    b"BZh": "bzip2",
+    b"(\xb5/\xfd": "zstd",
+    b"PK\x03\x04": "zip",
+}
 
 
 class UnusableImageError(Exception):
@@ -66,9 +74,7 @@ def take(room):
         return _of(made, "raw", made)
     path = pathlib.Path(given)
     try:
-        with path.open("rb") as file:
-            packed = file.read(4) == b"QFI\xfb"
-        if not packed:
+        if _format(path) == "raw":
             return _of(path, "raw", path)
         raw = room / "image"
         with path.open("rb") as file, raw.open("wb") as output:
@@ -77,7 +83,37 @@ def take(room):
                 output.write(piece)
         return _of(path, "qcow2", raw)
     except Exception as error:
-        raise UnusableImageError(f"IMAGE={given}: {error}") from error
+        # The system's own errors name the file too.
+        reason = getattr(error, "strerror", None) or error
+        raise UnusableImageError(f"IMAGE={given}: {reason}") from error
+
+
+def _format(path):
+    """raw or qcow2.
+
+    :raises UnusableImageError: neither; a raw disk has no mark of its own, but
+        what is packed, of another format or a text is none.
+    """
+    with path.open("rb") as file:
+        head = file.read(image_format.HEAD)
+    for mark, name in _PACKED.items():
+        if head.startswith(mark):
+            raise UnusableImageError(f"it is packed with {name}: unpack it first")
+    if head.startswith(b"QFI\xfb"):
+        return "qcow2"
+    found = image_format.detect(head) - {"gpt"} or {"raw"}
+    if found != {"raw"}:
+        raise UnusableImageError(
+            f"it is of the format {' and '.join(sorted(found))}, not raw or qcow2: "
+            "qemu-img convert -O raw"
+        )
+    if head and _is_text(head[:_SECTOR]):
+        raise UnusableImageError("it is a text, not the image of a disk")
+    return "raw"
+
+
+def _is_text(data):
+    return all(32 <= byte < 127 or byte in b"\t\n\r\f" for byte in data)
 
 
 def _of(path, kind, raw):
@@ -87,8 +123,23 @@ def _of(path, kind, raw):
             digest.update(piece)
             size += len(piece)
     if not size:
-        raise UnusableImageError(f"{path} is empty")
+        raise UnusableImageError("it is empty")
     return Picture(path, kind, raw, size, digest.hexdigest())
+
+
+def same(path, url):
+    """Whether a file has the bytes of the disk behind an address, all of them.
+
+    Where one ends, the other has only zeros.
+    """
+    with path.open("rb") as file, urllib.request.urlopen(url, timeout=60) as disk:
+        while True:
+            left, right = file.read(_PIECE), disk.read(_PIECE)
+            if not left and not right:
+                return True
+            length = max(len(left), len(right))
+            if left.ljust(length, b"\0") != right.ljust(length, b"\0"):
+                return False
 
 
 def digest_of(url, size):

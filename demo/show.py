@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 
@@ -20,11 +21,20 @@ _BOLD, _FAINT, _GREEN, _RED = "1", "2", "32", "31;1"
 
 
 class Screen:
-    """Headings, and a lane for each hypervisor; all checks must hold."""
+    """Headings, and a lane for each hypervisor; all checks must hold.
+
+    :ivar gone: nobody reads it any more.
+    """
 
     def __init__(self, stream):
         self._stream = stream
-        self._colour = stream.isatty()
+        # https://no-color.org
+        self._colour = (
+            stream.isatty()
+            and not os.environ.get("NO_COLOR")
+            and os.environ.get("TERM") != "dumb"
+        )
+        self.gone = False
         self._started = time.monotonic()
         self._lock = threading.Lock()
         self._results = []
@@ -33,7 +43,13 @@ class Screen:
         if self._colour and code:
             text = f"\033[{code}m{text}\033[0m"
         with self._lock:
-            print(text, file=self._stream, flush=True)
+            if self.gone:
+                return
+            try:
+                print(text, file=self._stream, flush=True)
+            except OSError:
+                # Whoever read it is gone: `make demo | head`, a closed terminal.
+                self.gone = True
 
     def heading(self, text):
         self.write(f"\n{text}", _BOLD)

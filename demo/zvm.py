@@ -75,24 +75,25 @@ class ZVM(hypervisor.Hypervisor):
             ],
         ]
 
-    def adapter(self, guest, mac):
-        bare = mac.replace(":", "")
+    def adapters(self, guest):
+        # Those that are coupled at this moment, not those of its entry.
+        return {
+            hypervisor.mac(found): found["vlan"] for found in guest["active_adapters"]
+        }
+
+    def say_adapter(self, guest, mac):
         for found in guest["adapters"]:
-            if found["mac"].lower() == bare:
+            if hypervisor.mac(found) == mac:
                 return f"{found['vdev']}, VLAN {found['vlan']}, {found['switch']}"
         return "missing"
 
     def check_guest(self, lane, guest):
+        granted = [adapter["granted"] for adapter in guest["adapters"]]
+        lane.check("the vswitch has granted both", granted == [True, True])
+        wanted = self.addresses()
+        given = sorted(network["address"] for network in guest["networks"])
         lane.check(
-            "its adapters are coupled in VLANs 101 and 102, and granted",
-            sorted(a["vlan"] for a in guest["adapters"]) == [101, 102]
-            and all(a["granted"] for a in guest["adapters"]),
-        )
-        found = self.server.addresses.values()
-        wanted = {address["addr"] for one in found for address in one}
-        lane.check(
-            f"it configured {', '.join(sorted(wanted))}",
-            {network["address"] for network in guest["networks"]} == wanted,
+            f"it configured {', '.join(wanted)}", len(wanted) == 2 and given == wanted
         )
 
     def boot_disk(self, guest):
@@ -109,11 +110,14 @@ class ZVM(hypervisor.Hypervisor):
             guest["hostname"].split(".")[0] == self.server.name,
         )
 
+    def luns(self):
+        return {lun["number"] for lun in self.simulator.admin("GET", "luns")}
+
     def volumes(self, guest):
-        return [
-            f"LUN {volume['lun']} by {', '.join(volume['fcp']) or 'no path'}"
+        return {
+            volume["number"]: [f"LUN {volume['lun']} by {fcp}" for fcp in volume["fcp"]]
             for volume in guest["volumes"]
-        ]
+        }
 
     def unpack(self, snapshot):
         raw = self.room / "snapshot.raw"
@@ -123,3 +127,6 @@ class ZVM(hypervisor.Hypervisor):
     def check_nothing_left(self, lane):
         drives = list((self.nova.state / "zvm").rglob("cfgdrive.iso"))
         lane.check("no config drive is left on the driver's side", not drives)
+        lane.check(
+            "no minidisk, link or spool file is left", not self.simulator.verify()
+        )

@@ -16,9 +16,14 @@ from __future__ import annotations
 import os
 import pathlib
 import random
+import re
+import shlex
 import signal
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -53,6 +58,8 @@ def demo(tmp_path):
             command, cwd=ROOT, text=True, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env={**os.environ, "TMPDIR": str(room), **options},
+            # As a terminal starts it, also where the tests run under nohup.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )  # fmt: skip
         started.append(child)
         return child
@@ -68,6 +75,14 @@ def demo(tmp_path):
 
 
 @pytest.mark.slow
+def test_it_ends_when_nobody_reads_it(demo):
+    child = demo()
+    assert child.stdout.readline() == "\n"
+    child.stdout.close()
+    assert child.wait(120) == 130
+
+
+@pytest.mark.slow
 def test_every_check_holds_with_an_image_of_ones_own(demo, tmp_path):
     image = tmp_path / "image"
     disk = random.Random(5).randbytes(500_000) + bytes(3 << 20)
@@ -80,6 +95,29 @@ def test_every_check_holds_with_an_image_of_ones_own(demo, tmp_path):
     assert text.count("hypervisor state as before: yes") == 2
 
 
+def ask(command):
+    """The status of the response to a command of curl."""
+    asked, words = {"-H": [], "-d": []}, iter(shlex.split(command)[1:])
+    for word in words:
+        if word in asked:
+            asked[word].append(next(words))
+        else:
+            url = word
+    (data,) = asked["-d"] or (None,)
+    headers = dict(header.split(": ") for header in asked["-H"])
+    request = urllib.request.Request(url, data and data.encode(), headers)
+    # A stop is under way when the start follows it.
+    for _second in range(60):
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                return response.status
+        except urllib.error.HTTPError as error:
+            if error.code != 409:
+                return error.code
+            time.sleep(1)
+    return 409
+
+
 @pytest.mark.slow
 def test_it_is_kept_until_it_is_interrupted(demo):
     child = demo(KEEP="1")
@@ -88,7 +126,10 @@ def test_it_is_kept_until_it_is_interrupted(demo):
         text += line
         if "Interrupt it" in line:
             break
-    assert "curl -s -H 'X-Auth-Token: admin'" in text
+    commands = re.findall(r"^ +(curl .*)$", text, re.MULTILINE)
+    assert len(commands) == 12
+    for command in commands:
+        assert ask(command) < 300, command
     child.send_signal(signal.SIGINT)
     rest, _none = child.communicate(timeout=120)
     assert child.returncode == 0, rest
@@ -96,13 +137,21 @@ def test_it_is_kept_until_it_is_interrupted(demo):
 
 
 @pytest.mark.slow
-def test_an_interrupt_in_the_middle_leaves_nothing(demo):
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        # Whoever is impatient does not leave what is being ended.
+        [signal.SIGINT, signal.SIGINT, signal.SIGTERM],
+        # A terminal that is closed.
+        [signal.SIGHUP],
+    ],
+)
+def test_an_interrupt_in_the_middle_leaves_nothing(demo, numbers):
     child = demo()
     for line in child.stdout:
         if line.startswith("Boot:"):
             break
-    # And whoever is impatient does not leave what is being ended.
-    for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM):
+    for number in numbers:
         child.send_signal(number)
     rest, _none = child.communicate(timeout=120)
     assert child.returncode == 130, rest

@@ -13,15 +13,18 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
+import lzma
 import random
+import struct
 import threading
 
 import pytest
 
 from demo import __main__ as main
-from demo import picture, show
+from demo import keep, picture, show
 from tests.support import qcow2_images
 
 DISK = random.Random(7).randbytes(300_000) + bytes(700_000)
@@ -53,6 +56,39 @@ def test_it_is_plain_when_piped_and_coloured_on_a_terminal():
     assert "\033[31;1m" in lines(Terminal())[1]
 
 
+def test_no_colour_where_none_is_wanted(monkeypatch):
+    for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
+        monkeypatch.setenv(name, value)
+        assert "\033" not in lines(Terminal())[1]
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("NO_COLOR", "")
+    assert "\033" in lines(Terminal())[1]
+
+
+class Closed(io.StringIO):
+    def write(self, _text):
+        raise BrokenPipeError
+
+
+def test_it_ends_when_nobody_reads_it():
+    screen = show.Screen(Closed())
+    shown = main.Show(screen, [Hypervisor("one")])
+    with pytest.raises(KeyboardInterrupt):
+        shown.section("First", lambda lane, at: lane.check("never", True))
+    shown.close()
+    assert screen.gone
+    assert not screen.passed
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [("1", True), ("yes", True), ("0", False), ("", False), ("no", False)],
+)
+def test_what_keep_may_be(monkeypatch, value, kept):
+    monkeypatch.setenv("KEEP", value)
+    assert keep.wanted() == kept
+
+
 def test_nothing_checked_is_not_passed():
     assert not show.Screen(io.StringIO()).passed
 
@@ -74,6 +110,9 @@ class Hypervisor:
 
     def stop(self):
         self.stopped = True
+
+    def troubles(self):
+        return [f"ERROR of {self.title}"]
 
 
 def test_sections_run_at_once_and_a_failed_one_ends_its_hypervisor_only():
@@ -97,6 +136,8 @@ def test_sections_run_at_once_and_a_failed_one_ends_its_hypervisor_only():
     assert text.index("line of good") < text.index("line of bad")
     assert "[NO] this section went through\n" in text
     assert "LookupError: no guest" in text
+    assert "ERROR of bad" in text
+    assert "ERROR of good" not in text
     assert text.count("[ok] second") == 1
     assert "Nobody has it" not in text
     assert good.stopped
@@ -127,11 +168,58 @@ def test_an_image_is_made_where_none_is_given(tmp_path, monkeypatch):
     assert image.path.read_bytes()[510:512] == b"\x55\xaa"
 
 
-@pytest.mark.parametrize("content", [None, b"", b"QFI\xfb and no more"])
-def test_a_file_that_is_no_image_is_refused(tmp_path, monkeypatch, content):
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "No such file"),
+        (b"", "it is empty"),
+        (b"QFI\xfb and no more", "it is not in the format qcow2"),
+        (gzip.compress(DISK), "packed with gzip: unpack it"),
+        (lzma.compress(DISK), "packed with xz: unpack it"),
+        (b"KDMV" + struct.pack("<I", 1) + bytes(1 << 16), "of the format vmdk"),
+        (b"How to make an image\n", "it is a text"),
+    ],
+)
+def test_a_file_that_is_no_image_is_refused(tmp_path, monkeypatch, content, reason):
     path = tmp_path / "file"
     if content is not None:
         path.write_bytes(content)
     monkeypatch.setenv("IMAGE", str(path))
-    with pytest.raises(picture.UnusableImageError, match="file"):
+    with pytest.raises(picture.UnusableImageError, match=reason) as refused:
         picture.take(tmp_path)
+    assert str(refused.value).startswith(f"IMAGE={path}: ")
+
+
+def test_a_directory_is_no_image(tmp_path, monkeypatch):
+    monkeypatch.setenv("IMAGE", str(tmp_path))
+    with pytest.raises(picture.UnusableImageError, match="Is a directory"):
+        picture.take(tmp_path)
+
+
+def test_a_raw_disk_of_partitions_is_taken_as_it_is(tmp_path, monkeypatch):
+    path = tmp_path / "disk"
+    protective = bytes([0, 0, 2, 0, 0xEE, 255, 255, 255]) + struct.pack("<II", 1, 999)
+    sector = bytes(446) + protective + bytes(48) + b"\x55\xaa"
+    path.write_bytes(sector + b"EFI PART".ljust(512, b"\0") + DISK)
+    monkeypatch.setenv("IMAGE", str(path))
+    assert picture.take(tmp_path).format == "raw"
+
+
+@pytest.mark.parametrize(
+    ("other", "equal"),
+    [
+        (DISK, True),
+        (DISK + bytes(2 << 20), True),
+        (DISK.rstrip(b"\0"), True),
+        (DISK[:-1] + b"x", False),
+        (DISK + bytes(2 << 20) + b"x", False),
+        (DISK[:300_000 - 5], False),
+    ],
+)  # fmt: skip
+def test_disks_are_the_same_but_for_zeros_at_the_end(tmp_path, other, equal):
+    paths = tmp_path / "one", tmp_path / "other"
+    for path, content in zip(paths, (DISK, other), strict=True):
+        path.write_bytes(content)
+    one, two = paths
+    assert picture.same(one, two.as_uri()) == equal
+    assert picture.same(two, one.as_uri()) == equal
