@@ -21,6 +21,8 @@ from __future__ import annotations
 
 import typing
 
+from nova.virt import hardware
+
 from ibmvirt.common import exceptions, plan
 
 # Of a flavor: how fast Nova shall let a server use its disks.
@@ -34,7 +36,7 @@ def check_server(
     *,
     config_drive: bool,
 ) -> None:
-    """:raises Unsupported: of firmware, limits of disks, files without a drive."""
+    """:raises Unsupported: it asks for one; the text names which."""
     server = f"the server {instance.uuid}"
     if image_meta.properties.get("hw_firmware_type") == "uefi":
         raise exceptions.Unsupported(
@@ -50,6 +52,13 @@ def check_server(
             f"limit the disks of {server} by {', '.join(sorted(limits))}",
             "the platform does not limit a virtual disk",
             "use limits of the storage, and a flavor without them",
+        )
+    if hardware.numa_get_constraints(instance.flavor, image_meta) is not None:
+        raise exceptions.Unsupported(
+            f"give {server} processors or pages of its own",
+            "the platform does not place guests by Nova's NUMA topology",
+            "remove hw:cpu_policy, hw:numa_* and hw:mem_page_size from the flavor and "
+            "the image; a partition has powervm:dedicated_proc",
         )
     if injected_files and not config_drive:
         raise exceptions.Unsupported(

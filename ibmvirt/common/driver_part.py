@@ -123,7 +123,7 @@ class DriverPart:
         return part
 
     def _refuse(self, what: str) -> typing.NoReturn:
-        raise NotImplementedError(self._refusal(what))
+        raise errors.NotSupported(self._refusal(what))
 
     def _refusal(self, what: str) -> str:
         return f"Could not {what}: the {self.backend.name} driver does not support it."

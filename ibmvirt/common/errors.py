@@ -22,8 +22,8 @@ OutOfResources         ComputeResourcesUnavailable: rescheduled
 GuestNotFound          InstanceNotFound; in a build rescheduled: Nova takes
                        InstanceNotFound there for a server that is deleted,
                        and leaves it as it is
-Unsupported            NotImplementedError: the API answers 4xx or
-                       the instance action ends in error
+Unsupported            NotSupported, a NotImplementedError: the API answers
+                       4xx or the instance action ends in error
 HypervisorUnavailable  HypervisorUnavailable; in a build rescheduled;
                        VirtDriverNotReady where nodes or guests are listed:
                        Nova's periodic tasks wait for their next turn
@@ -43,6 +43,14 @@ from nova import exception as nova
 from ibmvirt.common import exceptions
 
 
+class NotSupported(nova.NovaException, NotImplementedError):
+    """NotImplementedError whose text users see.
+
+    Nova leaves a server as it is after a NotImplementedError, and shows the text
+    of its own exceptions alone in the events of an instance action.
+    """
+
+
 def translate(
     error: Exception,
     server_uuid: str = "",
@@ -54,7 +62,7 @@ def translate(
     text = str(error)
     translated: Exception = error
     if isinstance(error, exceptions.Unsupported) and not building:
-        translated = NotImplementedError(text)
+        translated = NotSupported(text)
     elif isinstance(error, exceptions.InvalidRequest) and building:
         translated = nova.BuildAbortException(instance_uuid=server_uuid, reason=text)
     elif isinstance(error, exceptions.Cancelled) and building:

@@ -149,13 +149,7 @@ def test_an_image_that_cannot_be_deployed_is_refused_at_once(
     )  # fmt: skip
     nova.simulator.admin("DELETE", "journal")
     server = boot(nova, image_id=image.id)
-    failed = until(
-        lambda: (
-            (found := nova.client.compute.get_server(server.id)).status == "ERROR"
-            and found
-        ),
-        "the build fails",
-    )
+    failed = active(nova, server, "ERROR")
     assert shown in failed.fault["message"]
     calls = nova.simulator.journal(memento=f"spawn:{server.id}")
     assert {call["verb"] for call in calls} <= {"GET"}

@@ -145,7 +145,7 @@ class Services:
             headers={
                 "Content-Type": "application/json",
                 "X-Auth-Token": "admin",
-                "OpenStack-API-Version": "compute 2.90",
+                "OpenStack-API-Version": "compute 2.93",
             },
         )
         try:

@@ -44,9 +44,13 @@ def server(nova, wanted, status="ACTIVE", seconds=60):
 
     def there():
         found = nova.client.compute.get_server(wanted.id)
-        if found.status == "ERROR" != status:
-            fault = (found.fault or {}).get("message")
-            raise exceptions.ResourceFailure(f"server {found.id}: {fault}")
+        if found.status == "ERROR":
+            # Nova writes the fault after the state.
+            if not found.fault:
+                return None
+            if status != "ERROR":
+                text = found.fault["message"]
+                raise exceptions.ResourceFailure(f"server {found.id}: {text}")
         done = found.status == status and found.task_state is None
         return found if done else None
 

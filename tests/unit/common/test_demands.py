@@ -43,11 +43,13 @@ def with_volume(**data):
         ({}, {"properties": {"hw_firmware_type": "uefi"}}, {}, "hw_firmware_type"),
         ({"extra_specs": {"quota:disk_total_iops_sec": "9"}}, {}, {},
          "quota:disk_total_iops_sec"),
+        ({"extra_specs": {"hw:cpu_policy": "dedicated"}}, {}, {}, "hw:cpu_policy"),
+        ({"extra_specs": {"hw:mem_page_size": "large"}}, {}, {}, "pages of its own"),
         ({}, {}, {"files": [("/etc/motd", b"text")]}, "config drive"),
         ({}, {}, with_volume(encrypted=True), "encrypted volume vol-1"),
         ({}, {}, with_volume(qos_specs={"total_iops_sec": "9"}), "QoS specs"),
     ],
-    ids=["UEFI", "limits of disks", "files", "encrypted volume", "limits of a volume"],
+    ids=["UEFI", "limits of disks", "processors", "pages", "files", "encrypted volume", "limits of a volume"],
 )  # fmt: skip
 def test_a_build_is_refused(spawn, world, server, image, values, told):
     with pytest.raises(nova.BuildAbortException, match=told):

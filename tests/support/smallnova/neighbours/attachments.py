@@ -179,8 +179,7 @@ class Attachments:
                 return
         self._volumes.set_status(volume, "available")
 
-    @staticmethod
-    def _view(found):
+    def _view(self, found):
         shown = {
             "id": found["id"],
             "volume_id": found["volume_id"],
@@ -197,8 +196,9 @@ class Attachments:
                 "attachment_id": found["id"],
                 "volume_id": found["volume_id"],
                 "access_mode": "rw",
-                "encrypted": False,
                 "cacheable": False,
-                "qos_specs": None,
+                **self._volumes.asked_of_the_hypervisor(
+                    self._volumes.find(found["volume_id"])
+                ),
             }
         return shown

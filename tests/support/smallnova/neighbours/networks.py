@@ -116,7 +116,9 @@ class Networks(base.Service):
     @staticmethod
     def extensions(_request):
         names = {"binding": "Port Binding", "provider": "Provider Network",
-                 "security-group": "security-group"}  # fmt: skip
+                 "security-group": "security-group",
+                 "port-resource-request": "Port Resource Request",
+                 "port-resource-request-groups": "Port Resource Request Groups"}  # fmt: skip
         return {
             "extensions": [
                 {"alias": alias, "name": name, "description": "", "links": [],

@@ -24,7 +24,18 @@ TYPES = {
     "fc": ("fibre_channel", False),
     "fc-shared": ("fibre_channel", True),
     "iscsi": ("iscsi", False),
+    # The hypervisor shall encrypt it; limit it.
+    "fc-encrypted": ("fibre_channel", False),
+    "fc-limited": ("fibre_channel", False),
 }
+_LUKS = {
+    "provider": "luks",
+    "cipher": "aes-xts-plain64",
+    "key_size": 256,
+    "control_location": "front-end",
+    "encryption_key_id": str(uuid.uuid5(uuid.NAMESPACE_DNS, "key.small")),
+}
+_LIMIT = {"total_iops_sec": "100"}
 
 
 class Volumes(base.Service):
@@ -51,6 +62,7 @@ class Volumes(base.Service):
         route("GET", f"{home}/volumes(?:/detail)?", self.list)
         route("POST", f"{home}/volumes", self.create)
         route("GET", f"{home}/volumes/([^/]+)", lambda r, i: {"volume": self.view(i)})
+        route("GET", f"{home}/volumes/([^/]+)/encryption", self.encryption)
         route("DELETE", f"{home}/volumes/([^/]+)", self.delete)
         route("POST", f"{home}/volumes/([^/]+)/action", self.act)
         route("POST", f"{home}/snapshots", self.create_snapshot)
@@ -127,7 +139,7 @@ class Volumes(base.Service):
                 "snapshot_id": given.get("snapshot_id"),
                 "source_volid": None,
                 "bootable": str(bool(metadata or snapshot)).lower(),
-                "encrypted": False,
+                "encrypted": kind == "fc-encrypted",
                 "multiattach": multiattach,
                 "metadata": given.get("metadata") or {},
                 "shared_targets": False,
@@ -147,9 +159,24 @@ class Volumes(base.Service):
             return None
         image = self.images.get(given["imageRef"])
         names = ("name", "disk_format", "container_format", "checksum", "size",
-                 "min_disk", "min_ram", "os_distro", "os_version")  # fmt: skip
+                 "min_disk", "min_ram", "os_distro", "os_version",
+                 "os_require_quiesce")  # fmt: skip
         kept = {name: str(image[name]) for name in names if image.get(name) is not None}
         return {**kept, "image_id": image["id"], "image_name": image["name"]}
+
+    def encryption(self, request, identity):
+        """How the hypervisor shall encrypt a volume; nothing for most."""
+        with self.lock:
+            return _LUKS if self.find(identity)["encrypted"] else {}
+
+    @staticmethod
+    def asked_of_the_hypervisor(volume):
+        """What a connection says beside how to reach the LUN."""
+        limited = volume["volume_type"] == "fc-limited"
+        return {
+            "encrypted": volume["encrypted"],
+            "qos_specs": _LIMIT if limited else None,
+        }
 
     def delete(self, request, identity):
         with self.lock:
