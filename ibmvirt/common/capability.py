@@ -333,6 +333,10 @@ class Volumes(abc.ABC):
     def check(self, volumes: tuple[plan.Volume, ...]) -> None:
         """Refuse connections that cannot be used, before anything is changed."""
 
+    def decline(self, server: plan.Server) -> None:
+        """Give back what :meth:`connector` took for a volume that was refused,
+        unless the server has others."""
+
     @abc.abstractmethod
     def attach(self, guest: plan.GuestRef, volume: plan.Volume) -> None: ...
 

@@ -28,6 +28,7 @@ from ibmvirt.common import (
     device_tags,
     driver_part,
     engine,
+    exceptions,
     planning,
     records,
     vif_wait,
@@ -123,8 +124,12 @@ class Devices(driver_part.DriverPart):
         with self._operation("attach_volume", instance, context):
             part = self._need(self.backend.volumes, "attach a volume")
             volume = planning.volume(connection_info, mountpoint)
-            demands.check_volumes((volume,), encrypted=bool(encryption))
-            part.check((volume,))
+            try:
+                demands.check_volumes((volume,), encrypted=bool(encryption))
+                part.check((volume,))
+            except exceptions.InvalidRequest:
+                self._undo(lambda: part.decline(planning.server(instance)))
+                raise
             keep_tags = functools.partial(device_tags.write, instance)
             guest = self._guest(instance)
             with records.during(instance, part.intent(guest, volume)):

@@ -132,6 +132,13 @@ class Volumes(capability.Volumes):
         self._names.withdraw(server)
         self.forget(identity.known(server))
 
+    def decline(self, server: plan.Server) -> None:
+        user = identity.known(server)
+        with self._kept.of(user):
+            holding = self._kept.get(user)
+            if holding is not None and holding.known and not holding.volumes:
+                self._release(holding)
+
     # -- attach and detach --------------------------------------------------
 
     def check(self, volumes: tuple[plan.Volume, ...]) -> None:

@@ -19,11 +19,12 @@ import json
 import urllib.error
 import urllib.request
 
-from tests.support.smallnova import waits
+from tests.support.smallnova import prepared, waits
 from tests.support.smallnova.waits import settled, until
 
 __all__ = [
     "actions",
+    "allocations",
     "as_member",
     "attach",
     "between",
@@ -31,11 +32,16 @@ __all__ = [
     "delete",
     "detach",
     "drop_volume",
+    "events",
     "guest",
+    "jobs",
     "make_volume",
     "outcome",
     "restarted",
+    "root_bytes",
     "settled",
+    "succeeded",
+    "unchanged",
     "until",
     "wait",
 ]
@@ -104,6 +110,16 @@ def guest(nova, server):
     return None
 
 
+def root_bytes(nova, server):
+    """The beginning of the disk that a server boots from."""
+    found = guest(nova, server)
+    if "vdev" in found["storage"][0]:
+        name = f"{found['name']}/0100"
+    else:
+        (name,) = {s["name"] for s in found["storage"] if s["kind"] == "LogicalUnit"}
+    return nova.simulator.disk(name)[: len(prepared.IMAGE)]
+
+
 def actions(nova, server, action):
     """The ended actions of a name, the newest first."""
     return [
@@ -113,14 +129,80 @@ def actions(nova, server, action):
     ]
 
 
+def events(nova, server, action):
+    """(Result, what users are told) of each event of the newest such action."""
+    found = next(iter(actions(nova, server, action)), None)
+    if found is None:
+        return []
+    path = f"/servers/{server.id}/os-instance-actions/{found.request_id}"
+    shown = nova.client.compute.get(path).json()["instanceAction"]
+    return [(event["result"], event["details"] or "") for event in shown["events"]]
+
+
+def succeeded(nova, server, action, count=1):
+    """Wait until as many such actions were asked for and the newest has succeeded."""
+
+    def done():
+        results = [result for result, _told in events(nova, server, action)]
+        return (
+            len(actions(nova, server, action)) == count
+            and results
+            and set(results) == {"Success"}
+        )
+
+    until(done, f"{action} succeeds")
+
+
+def jobs(nova, server, operation):
+    """The calls by which the driver let an operation happen; all of them worked."""
+    found = [
+        call
+        for call in nova.simulator.journal(
+            memento=f"{operation}:{server.id}", layer="rest"
+        )
+        if call["verb"] in ("PUT", "POST")
+    ]
+    assert [call for call in found if call["status"] >= 400] == []
+    return found
+
+
 def outcome(nova, server, action):
-    """The message of an instance action, once it has ended in error."""
+    """What users are told of an action, once the newest one has ended in error."""
 
     def failed():
         # Nova writes it after the task has ended.
-        return next((a.message for a in actions(nova, server, action) if a.message), "")
+        found = next(iter(actions(nova, server, action)), None)
+        if found is None or not found.message:
+            return None
+        return " ".join(told for _result, told in events(nova, server, action))
 
     return until(failed, f"the action {action} fails")
+
+
+def allocations(nova, server):
+    """What placement has given to a server."""
+    request = urllib.request.Request(
+        f"{nova.ready['placement']}/allocations/{server.id}",
+        headers={"X-Auth-Token": "admin"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:
+        given = json.loads(response.read())["allocations"]
+    return {provider: found["resources"] for provider, found in given.items()}
+
+
+@contextlib.contextmanager
+def unchanged(nova, server):
+    """The block leaves a server, what it was given and the hypervisor as they are."""
+    before = nova.client.compute.get_server(server.id)
+    given = allocations(nova, server)
+    assert given
+    nova.simulator.mark("unchanged")
+    yield
+    after = settled(nova, server)
+    for name in ("status", "vm_state", "task_state", "power_state", "flavor", "image"):
+        assert getattr(after, name) == getattr(before, name), name
+    assert allocations(nova, server) == given
+    assert nova.simulator.compare("unchanged") == []
 
 
 def as_member(nova, verb, path, body):

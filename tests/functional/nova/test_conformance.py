@@ -35,7 +35,7 @@ from ibmvirt.common import clock
 from ibmvirt.powervm import options as powervm_options
 from ibmvirt.simulators.zvm import imagefile
 from ibmvirt.zvm import options as zvm_options
-from tests.support import conformance, nova_objects
+from tests.support import conformance, matrix, nova_objects
 from tests.support import zvm as zvm_support
 
 CONF = nova.conf.CONF
@@ -48,20 +48,6 @@ REFUSALS = (
     exception.ConsoleTypeUnavailable,
     exception.SetAdminPasswdNotSupported,
 )
-# What neither hypervisor's driver supports.
-UNSUPPORTED = {
-    "test_block_stats", "test_get_instance_disk_info", "test_get_mks_console",
-    "test_get_serial_console", "test_get_spice_console", "test_get_vnc_console",
-    "test_host_power_action_reboot", "test_host_power_action_shutdown",
-    "test_host_power_action_startup", "test_live_migration",
-    "test_live_migration_abort", "test_live_migration_force_complete",
-    "test_migrate_disk_and_power_off", "test_poll_rebooting_instances", "test_rescue",
-    "test_restore_running", "test_restore_soft_deleted",
-    "test_resume_suspended_instance", "test_resume_unsuspended_instance",
-    "test_set_admin_password", "test_set_host_enabled", "test_soft_delete",
-    "test_suspend", "test_swap_volume", "test_unrescue_rescued_instance",
-    "test_unrescue_unrescued_instance",
-}  # fmt: skip
 # They want an iSCSI initiator of every host.
 CONNECTOR = {"test_get_volume_connector", "test_get_volume_connector_storage_ip"}
 TARGETS = ["5005076801000001", "5005076801000002"]
@@ -296,9 +282,5 @@ def complete(cls, unsupported):
             setattr(cls, name, made)
 
 
-PAUSE = {"test_pause", "test_unpause_paused_instance", "test_unpause_unpaused_instance"}
-complete(PowerVMConformanceTest, UNSUPPORTED | PAUSE | {"test_get_console_output"})
-complete(
-    ZVMConformanceTest,
-    UNSUPPORTED | {"test_trigger_crash_dump", "test_get_host_cpu_stats"},
-)
+complete(PowerVMConformanceTest, conformance.unsupported(matrix.POWERVM))
+complete(ZVMConformanceTest, conformance.unsupported(matrix.ZVM))

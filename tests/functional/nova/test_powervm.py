@@ -17,7 +17,15 @@ from __future__ import annotations
 import pytest
 from openstack import exceptions
 
-from tests.functional.nova.servers import boot, delete, guest, settled, until, wait
+from tests.functional.nova.servers import (
+    boot,
+    delete,
+    guest,
+    jobs,
+    succeeded,
+    until,
+    wait,
+)
 
 
 def test_a_servers_life(powervm):
@@ -31,14 +39,20 @@ def test_a_servers_life(powervm):
     assert guest(powervm, server)["state"] == "not activated"
     compute.start_server(server)
     wait(powervm, server)
-    for kind in ("SOFT", "HARD"):
+    for number, kind in enumerate(("SOFT", "HARD"), 1):
+        before = len(jobs(powervm, server, "reboot"))
         compute.reboot_server(server, kind)
+        succeeded(powervm, server, "reboot", count=number)
         wait(powervm, server)
+        assert len(jobs(powervm, server, "reboot")) > before
+        assert guest(powervm, server)["state"] == "running"
+    compute.trigger_server_crash_dump(server)
+    succeeded(powervm, server, "trigger_crash_dump")
+    assert jobs(powervm, server, "crash_dump")
+    assert wait(powervm, server).power_state == 1
     diagnostics = compute.get_server_diagnostics(server)
     assert diagnostics.state == "running"
     assert diagnostics.hypervisor == "PowerVM"
-    compute.lock_server(server)
-    compute.unlock_server(server)
     delete(powervm, server)
     assert powervm.simulator.compare() == []
     assert powervm.simulator.verify() == []
@@ -56,19 +70,6 @@ def test_interfaces_of_a_running_server(powervm):
     assert 102 in vlans(powervm, server)
     compute.delete_server_interface(port.port_id, server)
     until(lambda: 102 not in vlans(powervm, server), "the adapter is gone")
-    delete(powervm, server)
-    assert powervm.simulator.compare() == []
-
-
-def test_rebuild_gives_a_new_disk(powervm):
-    server = wait(powervm, boot(powervm))
-    before = {s["id"] for s in guest(powervm, server)["storage"]}
-    powervm.client.compute.rebuild_server(server, image=powervm.image.id)
-    settled(powervm, server)
-    wait(powervm, server)
-    after = {s["id"] for s in guest(powervm, server)["storage"]}
-    assert guest(powervm, server)["state"] == "running"
-    assert before.isdisjoint(after - {i for i in after if i.startswith("cfg_")})
     delete(powervm, server)
     assert powervm.simulator.compare() == []
 
@@ -95,6 +96,20 @@ def test_a_wrong_flavor_is_refused_by_its_name(powervm):
     assert "powervm:proc_units=many" in found.fault["message"]
     assert powervm.simulator.compare() == []
     delete(powervm, server)
+    powervm.client.compute.delete_flavor(flavor)
+
+
+def test_a_server_wants_a_processor_by_its_trait(powervm):
+    compute = powervm.client.compute
+    for trait, status in (("HW_CPU_PPC64LE_POWER9", "ACTIVE"),
+                          ("HW_CPU_X86_AVX2", "ERROR")):  # fmt: skip
+        flavor = compute.create_flavor(name=trait, ram=512, vcpus=1, disk=1)
+        compute.create_flavor_extra_specs(flavor, {f"trait:{trait}": "required"})
+        server = wait(powervm, boot(powervm, flavor_id=flavor.id), status)
+        assert (guest(powervm, server) is not None) == (status == "ACTIVE")
+        delete(powervm, server)
+        compute.delete_flavor(flavor)
+    assert powervm.simulator.compare() == []
 
 
 def test_the_api_refuses_a_wrong_extra_spec(powervm):
@@ -111,3 +126,4 @@ def test_the_api_refuses_a_wrong_extra_spec(powervm):
             powervm.client.compute.create_flavor_extra_specs(flavor, specs)
     good = {"powervm:proc_units": "0.5"}
     powervm.client.compute.create_flavor_extra_specs(flavor, good)
+    powervm.client.compute.delete_flavor(flavor)

@@ -18,7 +18,7 @@ import pytest
 from openstack import exceptions
 
 from tests.functional.nova import servers
-from tests.support.smallnova import waits
+from tests.support.smallnova import prepared, waits
 
 
 def disks(nova, server):
@@ -93,7 +93,21 @@ def test_a_server_boots_from_a_volume(powervm):
     servers.wait(powervm, server, "SHUTOFF")
     powervm.client.compute.start_server(server)
     servers.wait(powervm, server)
+    # Rebuilt, it has the same volume, with another image's bytes.
+    image = prepared.new_image(powervm, "other", prepared.OTHER)
+    rebuild = {"rebuild": {"imageRef": image.id}}
+    answer = powervm.client.compute.post(
+        f"/servers/{server.id}/action", json=rebuild, microversion="2.93"
+    )
+    assert answer.status_code == 202
+    servers.succeeded(powervm, server, "rebuild")
+    servers.wait(powervm, server)
+    assert disks(powervm, server) == both(1)
+    (again,) = powervm.client.block_storage.volumes()
+    assert again.id == volume.id
+    assert again.volume_image_metadata["image_id"] == image.id
     servers.delete(powervm, server)
+    powervm.client.image.delete_image(image)
     assert list(powervm.client.block_storage.volumes()) == []
     assert powervm.simulator.compare() == []
 

@@ -26,16 +26,6 @@ def state(nova, server):
     return found and found["state"]
 
 
-def root_bytes(nova, server):
-    """The beginning of the disk that a server boots from."""
-    found = servers.guest(nova, server)
-    if "vdev" in found["storage"][0]:
-        name = f"{found['name']}/0100"
-    else:
-        (name,) = {s["name"] for s in found["storage"] if s["kind"] == "LogicalUnit"}
-    return nova.simulator.disk(name)[: len(IMAGE)]
-
-
 def volumes(nova, server):
     """How many paths to volumes a server's guest has."""
     found = servers.guest(nova, server)
@@ -88,8 +78,24 @@ def test_a_snapshot_boots_another_server(nova):
         assert image[name] == value
     second = servers.boot(nova, "second", image_id=image.id)
     servers.wait(nova, second)
-    assert root_bytes(nova, second) == IMAGE
+    assert servers.root_bytes(nova, second) == IMAGE
     end(nova, server, second)
+    nova.client.image.delete_image(image)
+
+
+def test_rebuild_gives_the_disk_of_another_image(nova):
+    image = prepared.new_image(nova, "other", prepared.OTHER)
+    server = servers.wait(nova, servers.boot(nova))
+    assert servers.root_bytes(nova, server) == IMAGE
+    address = servers.guest(nova, server)["adapters"]
+    nova.client.compute.rebuild_server(server, image=image.id)
+    rebuilt = servers.wait(nova, server)
+    assert rebuilt.image.id == image.id
+    assert servers.root_bytes(nova, server) == prepared.OTHER
+    assert state(nova, server) == nova.outside.running
+    macs = [adapter["mac"] for adapter in servers.guest(nova, server)["adapters"]]
+    assert {adapter["mac"] for adapter in address} & set(macs)
+    end(nova, server)
     nova.client.image.delete_image(image)
 
 
@@ -125,7 +131,7 @@ def test_shelve_and_unshelve(nova):
     nova.client.compute.unshelve_server(server)
     servers.wait(nova, server)
     assert state(nova, server) == nova.outside.running
-    assert root_bytes(nova, server) == IMAGE
+    assert servers.root_bytes(nova, server) == IMAGE
     assert volumes(nova, server) == 2
     waits.volume(nova, volume, "in-use")
     end(nova, server)
@@ -273,6 +279,6 @@ def test_nova_is_killed_in_the_midst_of_a_build(nova, skip):
     assert state(nova, running) == nova.outside.running
     servers.delete(nova, server)
     again = servers.wait(nova, servers.boot(nova, "again", image_id=image.id))
-    assert root_bytes(nova, again) == IMAGE
+    assert servers.root_bytes(nova, again) == IMAGE
     end(nova, again, running)
     nova.client.image.delete_image(image)

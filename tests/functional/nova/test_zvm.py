@@ -20,7 +20,15 @@ import io
 import urllib.request
 
 from ibmvirt import configdrive
-from tests.functional.nova.servers import boot, delete, guest, settled, until, wait
+from tests.functional.nova.servers import (
+    boot,
+    delete,
+    guest,
+    jobs,
+    succeeded,
+    until,
+    wait,
+)
 from tests.support import cloudinit
 
 SCRIPT = b"#!/bin/sh\n"
@@ -55,9 +63,13 @@ def test_a_servers_life(zvm_nova, tmp_path):
     assert guest(nova, server)["state"] == "off"
     compute.start_server(server)
     wait(nova, server)
-    for kind in ("SOFT", "HARD"):
+    for number, kind in enumerate(("SOFT", "HARD"), 1):
+        before = len(jobs(nova, server, "reboot"))
         compute.reboot_server(server, kind)
+        succeeded(nova, server, "reboot", count=number)
         wait(nova, server)
+        assert len(jobs(nova, server, "reboot")) > before
+        assert guest(nova, server)["state"] == "on"
     assert "login:" in compute.get_server_console_output(server)["output"]
     assert compute.get_server_diagnostics(server).hypervisor == "z/VM"
     delete(nova, server)
@@ -77,16 +89,6 @@ def told(read, server, guest):
     }
     given = {network.get("ip_address") for network in read["networkdata"]["networks"]}
     assert given == {port["addr"] for port in ports}
-
-
-def test_rebuild(zvm_nova):
-    server = wait(zvm_nova, boot(zvm_nova))
-    zvm_nova.client.compute.rebuild_server(server, image=zvm_nova.image.id)
-    settled(zvm_nova, server)
-    wait(zvm_nova, server)
-    assert guest(zvm_nova, server)["state"] == "on"
-    delete(zvm_nova, server)
-    assert zvm_nova.simulator.compare() == []
 
 
 def vlans(nova, server):

@@ -112,3 +112,49 @@ def test_a_server_that_boots_from_a_volume_is_refused(zvm_nova):
     assert zvm_nova.simulator.compare() == []
     servers.delete(zvm_nova, server)
     assert list(zvm_nova.client.block_storage.volumes()) == []
+
+
+def test_an_iscsi_volume_is_not_attached(zvm_nova):
+    """The FCP devices that were reserved for it go back with the next volume."""
+    server = servers.wait(zvm_nova, servers.boot(zvm_nova))
+    iscsi = servers.make_volume(zvm_nova, volume_type="iscsi")
+    volume = servers.make_volume(zvm_nova)
+    zvm_nova.simulator.mark("attaching")
+    zvm_nova.client.compute.create_volume_attachment(server, volume_id=iscsi.id)
+    assert servers.outcome(zvm_nova, server, "attach_volume")
+    waits.volume(zvm_nova, iscsi, "available")
+    assert servers.settled(zvm_nova, server).status == "ACTIVE"
+    servers.attach(zvm_nova, server, volume)
+    servers.detach(zvm_nova, server, volume)
+    assert luns(zvm_nova, server) == []
+    assert zvm_nova.simulator.compare("attaching") == []
+    servers.delete(zvm_nova, server)
+    for one in (iscsi, volume):
+        servers.drop_volume(zvm_nova, one)
+
+
+def test_a_volume_that_grows_is_seen_after_a_start(zvm_nova):
+    """Not by a guest that runs: the Connector has no call for it."""
+    nova = zvm_nova
+    volume = servers.make_volume(nova)
+    server = servers.wait(nova, servers.boot(nova))
+    servers.attach(nova, server, volume)
+    nova.simulator.mark("asking")
+    nova.client.block_storage.extend_volume(volume, 2)
+    told = servers.outcome(nova, server, "extend_volume")
+    assert "see the new size of the volume" in told
+    assert servers.settled(nova, server).status == "ACTIVE"
+    # The storage has let the LUN grow; nothing else has changed.
+    changed = [change["path"] for change in nova.simulator.compare("asking")]
+    assert [path for path in changed if not path.startswith("luns/")] == []
+    nova.client.compute.stop_server(server)
+    servers.wait(nova, server, "SHUTOFF")
+    nova.client.block_storage.extend_volume(volume, 3)
+    servers.succeeded(nova, server, "extend_volume", count=2)
+    nova.client.compute.start_server(server)
+    servers.wait(nova, server)
+    (found,) = servers.guest(nova, server)["volumes"]
+    sizes = {one["number"]: one["size"] for one in nova.simulator.admin("GET", "luns")}
+    assert sizes[found["number"]] == 3072
+    servers.delete(nova, server)
+    servers.drop_volume(nova, volume)

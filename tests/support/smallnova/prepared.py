@@ -23,6 +23,8 @@ from tests.support import zvm as zvm_support
 from tests.support.smallnova import handle
 
 IMAGE = bytes(range(256)) * 8192
+# As long; the bytes are the other way round.
+OTHER = IMAGE[::-1]
 
 
 @contextlib.contextmanager
@@ -31,7 +33,7 @@ def powervm(*arguments, pace=1.0, **options):
     with NovaLinkSimulator(*arguments) as simulator:
         nova = handle.powervm(simulator, **options)
         nova.pace, nova.simulator = pace, simulator
-        nova.image_properties, nova.image_bytes = {}, IMAGE
+        nova.image_properties, nova.image_format = {}, bytes
         with nova:
             yield _furnished(nova)
             # With its simulator, which ends too: an orderly end takes seconds.
@@ -52,7 +54,7 @@ def zvm(*arguments, pace=1.0):
         nova = handle.zvm(simulator, state)
         nova.pace, nova.simulator = pace, simulator
         nova.image_properties = {"os_distro": "rhel", "os_version": "9.4"}
-        nova.image_bytes = imagefile.write(IMAGE)
+        nova.image_format = imagefile.write
         with nova:
             yield _furnished(nova)
             nova.kill()
@@ -67,13 +69,14 @@ def _furnished(nova):
     return nova
 
 
-def new_image(nova, name):
-    """An image with the same disk that no host knows yet."""
+def new_image(nova, name, content=IMAGE, **properties):
+    """An image that no host knows yet: the small one's disk, or another."""
     return nova.client.image.create_image(
         name,
-        data=io.BytesIO(nova.image_bytes),
+        data=io.BytesIO(nova.image_format(content)),
         disk_format="raw",
         container_format="bare",
         validate_checksum=False,
         **nova.image_properties,
+        **properties,
     )

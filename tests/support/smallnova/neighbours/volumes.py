@@ -48,7 +48,7 @@ class Volumes(base.Service):
     """
 
     def __init__(self, directory, platform, admin_url, images, events):
-        self.storage = storage.Storage(admin_url)
+        self.storage = storage.Storage(admin_url, platform)
         self.images = images
         self.events = events
         super().__init__(directory / "volumes.json")
@@ -144,7 +144,7 @@ class Volumes(base.Service):
                 "metadata": given.get("metadata") or {},
                 "shared_targets": False,
                 "service_uuid": None,
-                "migration_status": None,
+                "migration_status": (given.get("metadata") or {}).get("migrating"),
                 "lun": self.storage.create(number, size, protocol),
             }
             if metadata:
@@ -202,6 +202,7 @@ class Volumes(base.Service):
             "os-roll_detaching": self._roll_detaching,
             "os-extend": self._extend,
             "os-reimage": self._reimage,
+            "os-migrate_volume_completion": self._migrated,
         }
         if name not in actions:
             raise base.Refused(400, f"There is no such action: {name}")
@@ -243,6 +244,15 @@ class Volumes(base.Service):
                     for server in servers
                 ]
             )  # fmt: skip
+
+    def _migrated(self, identity, fields):
+        """Nova has copied a volume to another, or could not: it stays as it is."""
+        with self.lock:
+            volume = self.find(identity)
+            volume["migration_status"] = "error" if fields["error"] else "success"
+            self.save()
+        kept = identity if fields["error"] else fields["new_volume"]
+        return base.reply({"save_volume_id": kept})
 
     def _reimage(self, identity, fields):
         with self.lock:
