@@ -38,7 +38,7 @@ from ibmvirt.powervm.disks import image_cache
 from ibmvirt.powervm.disks import kinds as disk_kinds
 from ibmvirt.powervm.guests import identities, partitions, power
 from ibmvirt.powervm.networks import networks, physical
-from ibmvirt.powervm.rest import jobs, topology
+from ibmvirt.powervm.rest import jobs, opened, topology, uploads
 from ibmvirt.powervm.volumes import (
     base,
     fabrics,
@@ -68,7 +68,9 @@ def build(
     adapter = connection.adapter
     places = topology.Topology(adapter, options.cluster_name, options.tier_name)
     cache = lpar_cache.LparCache(adapter)
-    runner = jobs.Jobs(adapter, options.job_timeout)
+    noted = opened.Opened(adapter, state / "open")
+    sender = uploads.Uploads(adapter, noted)
+    runner = jobs.Jobs(adapter, options.job_timeout, noted)
     writers = writer.Writers(adapter)
     locks = parallel.Locks()
     known = identities.Identities()
@@ -76,7 +78,7 @@ def build(
     kinds = _volume_kinds(
         options, adapter, places, writers, runner, cache, locks, scrubber, host_name
     )
-    disks = disk_kinds.build(adapter, places, writers, options)
+    disks = disk_kinds.build(adapter, places, writers, sender, options)
     repository = media.Repository(
         adapter,
         places,
@@ -85,9 +87,9 @@ def build(
         options.vopt_media_rep_size,
     )
     drives = media.Media(
-        adapter,
         repository,
         writers,
+        sender,
         options.remove_vopt_media_time if options.remove_vopt_media_on_boot else None,
     )
     operations = power.Power(runner, cache, drives.at_boot)
@@ -137,6 +139,7 @@ def build(
             disk_cap=options.disk_capacity_gb,
             scrubber=scrubber,
             left_over=leftovers.Leftovers(places, cache, writers, disks, drives),
+            noted=noted,
             catch_up=removals.catch_up,
             known=known,
         ),

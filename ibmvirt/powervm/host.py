@@ -25,7 +25,7 @@ from ibmvirt.common import capability, clock, context, exceptions, plan
 from ibmvirt.powervm import connection as connections
 from ibmvirt.powervm import leftovers, lpar_cache, metrics, scrub, writer
 from ibmvirt.powervm.guests import identities, partitions
-from ibmvirt.powervm.rest import poller, topology
+from ibmvirt.powervm.rest import opened, poller, topology
 
 LOG = logging.getLogger(__name__)
 
@@ -52,6 +52,7 @@ class Host(capability.Host):
         disk_cap: int,
         scrubber: scrub.Scrub,
         left_over: leftovers.Leftovers,
+        noted: opened.Opened,
         catch_up: collections.abc.Callable[[], None],
         known: identities.Identities,
     ) -> None:
@@ -67,6 +68,7 @@ class Host(capability.Host):
         self._cpu = metrics.HostCpu(connection.adapter, places)
         self._scrub = scrubber
         self._leftovers = left_over
+        self._opened = noted
         self._catch_up = catch_up
         self._known = known
         self._poller: poller.Poller | None = None
@@ -79,7 +81,9 @@ class Host(capability.Host):
         """Log on, wait for a VIOS, read the partitions, follow events."""
         self._connection.open()
         self._wait_for_vios()
-        self._cache.set_system(self._topology.system().uuid)
+        system = str(self._topology.system().uuid)
+        self._cache.set_system(system)
+        self._opened.start(system)
 
         def tell(lpar: lpar_cache.Lpar) -> None:
             state = partitions.state_of(lpar.state)

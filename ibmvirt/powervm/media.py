@@ -172,14 +172,14 @@ class Media(capability.Media):
 
     def __init__(
         self,
-        adapter: typing.Any,
         repository: Repository,
         writers: writer.Writers,
+        sender: uploads.Uploads,
         stay: int | None,
     ) -> None:
         """:param stay: minutes from a start on; None = for ever."""
-        self._adapter = adapter
         self._repository = repository
+        self._uploads = sender
         self._writers = writers
         self._stay = stay
         self._lock = threading.Lock()
@@ -192,8 +192,7 @@ class Media(capability.Media):
 
     def upload(self, server: plan.Server, content: bytes) -> plan.MediaRef:
         name = drive_name(server)
-        uploads.upload(
-            self._adapter,
+        self._uploads.send(
             io.BytesIO(content),
             name=name,
             size=len(content),

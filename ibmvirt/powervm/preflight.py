@@ -25,7 +25,7 @@ from ibmvirt.powervm import local_tools, media, writer
 from ibmvirt.powervm import options as options_
 from ibmvirt.powervm.disks import kinds
 from ibmvirt.powervm.networks import physical
-from ibmvirt.powervm.rest import topology
+from ibmvirt.powervm.rest import opened, topology, uploads
 from ibmvirt.powervm.volumes import fabrics
 
 
@@ -57,7 +57,10 @@ def _all(
 ) -> collections.abc.Iterator[Finding]:
     yield _vioses(places)
     writers = writer.Writers(connection.adapter)
-    disks = kinds.build(connection.adapter, places, writers, options)
+    sender = uploads.Uploads(
+        connection.adapter, opened.Opened(connection.adapter, None)
+    )
+    disks = kinds.build(connection.adapter, places, writers, sender, options)
     yield look("disks", lambda: _disks(places, disks))
     yield look("config drives", lambda: _repository(options, connection, places))
     yield look("SEA networks", lambda: _switch(places, options.default_switch))

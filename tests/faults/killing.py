@@ -15,13 +15,15 @@
 
 The call is held, before or after it took effect; then the process is killed
 with SIGKILL, and the call goes on without it, as a request that is under way
-does. A new service deletes the server, and nothing must be left.
+does. A new service deletes the server, and nothing must be left, nor open in
+the platform.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 
 from ibmvirt.common import clock
@@ -91,11 +93,27 @@ class Killing:
                 # next build that wants it sees to it.
                 failed, hung = engine.limited(lambda: _build(after))
                 left = simulator.compare("clean")
+            left += left_open(simulator)
         outcome = "hung" if hung else "leaked" if failed or left else "cleaned"
         text = f"{failed!r} {left}" if outcome != "cleaned" else ""
         if not parked and outcome == "cleaned":
             text = "the call was not made"
         return engine.Cell(operation.name, f"killed {phase}", name, outcome, text)
+
+
+def left_open(simulator):
+    """Transfers and jobs that are open still.
+
+    NovaLink has no list of jobs. So one that was just being asked for stays:
+    nobody was told its number, and no call has named it.
+    """
+    named = {record["target"] for record in simulator.journal(layer="rest")}
+    found = []
+    for text in simulator.verify():
+        job = re.search(r": job \w+ (\d+) was not deleted$", text)
+        if text.endswith(" is open") or (job and job[1] in named):
+            found.append(text)
+    return found
 
 
 def _build(driven):

@@ -14,7 +14,7 @@
 A call of an operation is held, before or after it took effect; the small Nova
 is killed with SIGKILL, the call goes on without it, as a request does that is
 under way, and Nova is started again on the same files. A delete through its
-API must then leave the hypervisor as it was.
+API must then leave the hypervisor as it was, and nothing open in it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import uuid
 
 from openstack import exceptions
 
-from tests.faults import engine
+from tests.faults import engine, killing
 from tests.functional.nova import servers
 from tests.support.smallnova import prepared, waits
 
@@ -203,6 +203,7 @@ class Killing:
         except (exceptions.SDKException, AssertionError) as error:
             return "leaked", repr(error)
         left = self._simulator.compare("killing")
+        left += killing.left_open(self._simulator)
         return ("leaked", str(left)) if left else ("cleaned", "")
 
     def _clean_up(self, server, volume):

@@ -17,6 +17,8 @@ remove. `make test` kills at some calls of a build; `make faults` at all calls.
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
 from tests.faults import disk_operations, killing, operations, powervm_operations
@@ -28,9 +30,10 @@ _PHASES = ("before", "after")
 
 
 @pytest.fixture
-def kill(novalink_process):
+def kill(novalink_process, tmp_path):
     novalink_process.latency("none")
-    return killing.Killing(novalink_process, powervm.running)
+    running = functools.partial(powervm.running, state=tmp_path)
+    return killing.Killing(novalink_process, running)
 
 
 @pytest.mark.parametrize("phase", _PHASES)

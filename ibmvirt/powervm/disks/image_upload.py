@@ -47,9 +47,15 @@ class Upload:
     """
 
     def __init__(
-        self, pool: units.Units, own: markers.Own, name: str, patience: float
+        self,
+        pool: units.Units,
+        sender: uploads.Uploads,
+        own: markers.Own,
+        name: str,
+        patience: float,
     ) -> None:
         self._pool = pool
+        self._uploads = sender
         self._own = own
         self._name = name
         self._what = f"upload the image {name}"
@@ -111,8 +117,7 @@ class Upload:
         broken.append(image)
         with source.open() as stream:
             beating = io.BufferedReader(_Beating(stream, marker), 1 << 16)
-            uploads.upload(
-                self._pool.adapter,
+            self._uploads.send(
                 beating,
                 name=self._name,
                 size=size,

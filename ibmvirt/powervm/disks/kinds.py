@@ -20,7 +20,7 @@ import typing
 from ibmvirt.common import capability, plan
 from ibmvirt.powervm import writer
 from ibmvirt.powervm.disks import base, localdisk, ssp
-from ibmvirt.powervm.rest import topology
+from ibmvirt.powervm.rest import topology, uploads
 
 
 class Disks(capability.Disks):
@@ -71,15 +71,17 @@ def build(
     adapter: typing.Any,
     places: topology.Topology,
     writers: writer.Writers,
+    sender: uploads.Uploads,
     options: typing.Any,
 ) -> Disks:
     """:param options: the group ``[powervm]`` of the configuration."""
     kinds: dict[str, base.DiskKind] = {
-        "ssp": ssp.SharedPool(adapter, places, options.stale_upload_timeout),
+        "ssp": ssp.SharedPool(adapter, places, sender, options.stale_upload_timeout),
         "localdisk": localdisk.LocalDisks(
             adapter,
             places,
             writers,
+            sender,
             options.volume_group_name,
             options.volume_group_vios_name,
         ),

@@ -38,7 +38,7 @@ from pypowervm.wrappers import storage as storage_wrapper
 from ibmvirt.common import capability, context, exceptions, plan
 from ibmvirt.powervm import writer
 from ibmvirt.powervm.disks import base, volume_images
-from ibmvirt.powervm.rest import errors, topology
+from ibmvirt.powervm.rest import errors, topology, uploads
 
 LOG = logging.getLogger(__name__)
 
@@ -93,6 +93,7 @@ class LocalDisks(base.DiskKind):
         adapter: typing.Any,
         places: topology.Topology,
         writers: writer.Writers,
+        sender: uploads.Uploads,
         group: str,
         vios: str,
     ) -> None:
@@ -101,7 +102,7 @@ class LocalDisks(base.DiskKind):
         self._writers = writers
         self._group = group
         self._vios = vios
-        self.images = volume_images.Images(adapter, writers)
+        self.images = volume_images.Images(adapter, writers, sender)
         self._lock = threading.Lock()
         # Copies that snapshots are read from just now.
         self._copying: set[str] = set()

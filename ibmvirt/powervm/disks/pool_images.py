@@ -26,7 +26,7 @@ from pypowervm import util
 
 from ibmvirt.common import capability, plan
 from ibmvirt.powervm.disks import ageing, image_upload, markers, units, waiting
-from ibmvirt.powervm.rest import errors
+from ibmvirt.powervm.rest import errors, uploads
 
 LOG = logging.getLogger(__name__)
 
@@ -57,10 +57,12 @@ class Images:
     def __init__(
         self,
         pool: units.Units,
+        sender: uploads.Uploads,
         host: collections.abc.Callable[[], str],
         patience: float,
     ) -> None:
         self._pool = pool
+        self._uploads = sender
         self._patience = patience
         self._own = markers.Own(host)
         self._ageing = ageing.Ageing()
@@ -83,7 +85,7 @@ class Images:
                 known = self._known.get(name)
             if known is None:
                 known = image_upload.Upload(
-                    self._pool, self._own, name, self._patience
+                    self._pool, self._uploads, self._own, name, self._patience
                 ).run(source)
                 with self._lock:
                     self._known[name] = known

@@ -29,7 +29,7 @@ from pypowervm.wrappers import storage as storage_wrapper
 
 from ibmvirt.common import capability, exceptions, plan
 from ibmvirt.powervm.disks import base, pool_images, units
-from ibmvirt.powervm.rest import errors, topology
+from ibmvirt.powervm.rest import errors, topology, uploads
 
 LOG = logging.getLogger(__name__)
 
@@ -68,14 +68,18 @@ class SharedPool(base.DiskKind):
     KIND = KIND
 
     def __init__(
-        self, adapter: typing.Any, places: topology.Topology, patience: float
+        self,
+        adapter: typing.Any,
+        places: topology.Topology,
+        sender: uploads.Uploads,
+        patience: float,
     ) -> None:
         """:param patience: see :class:`pool_images.Images`."""
         self._adapter = adapter
         self._topology = places
         self._units = units.Units(adapter, places)
         self.images = pool_images.Images(
-            self._units, lambda: str(places.system().uuid), patience
+            self._units, sender, lambda: str(places.system().uuid), patience
         )
 
     def prepare_image(self, image: plan.Image, source: capability.ImageSource) -> str:

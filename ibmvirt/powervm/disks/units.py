@@ -35,7 +35,7 @@ class Units:
     """What pypowervm raises leaves it as it is: the caller knows what it does."""
 
     def __init__(self, adapter: typing.Any, places: topology.Topology) -> None:
-        self.adapter = adapter
+        self._adapter = adapter
         self._topology = places
         self._lock = threading.Lock()
         # Chains of which the first could not be removed, and what waits for it.
@@ -55,7 +55,7 @@ class Units:
         :param tier: the UUID of another tier of the pool.
         """
         found: list[typing.Any] = storage_wrapper.LUEnt.get(
-            self.adapter,
+            self._adapter,
             parent_type=storage_wrapper.Tier,
             parent_uuid=tier or self._topology.tier().uuid,
         )
@@ -102,7 +102,7 @@ class Units:
         return next((unit for unit in self.all() if unit.name == name), None)
 
     def _put(self, name: str, size: float, kind: str, clone: str | None) -> typing.Any:
-        unit = storage_wrapper.LUEnt.bld(self.adapter, name, size, thin=True, typ=kind)
+        unit = storage_wrapper.LUEnt.bld(self._adapter, name, size, thin=True, typ=kind)
         if clone is not None:
             # The wrapper takes the image's wrapper; its UDID is all it uses.
             unit._cloned_from_udid(clone)
@@ -122,7 +122,7 @@ class Units:
         """Remove a unit; silent if it is gone."""
         home = tier or self._topology.tier().uuid
         try:
-            self.adapter.delete("Tier", home, "LogicalUnit", uuid)
+            self._adapter.delete("Tier", home, "LogicalUnit", uuid)
         except pypowervm.HttpNotFound:
             return
 

@@ -55,8 +55,11 @@ def image_name(image_id: str) -> str:
 class Images:
     """The images in the volume groups, uploaded once each."""
 
-    def __init__(self, adapter: typing.Any, writers: writer.Writers) -> None:
+    def __init__(
+        self, adapter: typing.Any, writers: writer.Writers, sender: uploads.Uploads
+    ) -> None:
         self._adapter = adapter
+        self._uploads = sender
         self._writers = writers
         self._ageing = ageing.Ageing()
         self._lock = threading.Lock()
@@ -138,8 +141,7 @@ class Images:
         try:
             udid: str = change(add, what, lambda wrapper: _udid(wrapper, name))
             with source.open() as stream:
-                uploads.upload(
-                    self._adapter,
+                self._uploads.send(
                     stream,
                     name=name,
                     size=size,

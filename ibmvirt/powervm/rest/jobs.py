@@ -19,6 +19,7 @@ request costs two calls: PUT and DELETE.
 from __future__ import annotations
 
 import collections.abc
+import contextlib
 import copy
 import logging
 import threading
@@ -28,7 +29,7 @@ from pypowervm import exceptions as pypowervm
 from pypowervm.wrappers import job as job_wrapper
 
 from ibmvirt.common import clock, context, exceptions
-from ibmvirt.powervm.rest import errors
+from ibmvirt.powervm.rest import errors, opened
 
 LOG = logging.getLogger(__name__)
 
@@ -43,8 +44,11 @@ class Jobs:
     :param timeout: seconds after which a job is cancelled.
     """
 
-    def __init__(self, adapter: typing.Any, timeout: float) -> None:
+    def __init__(
+        self, adapter: typing.Any, timeout: float, noted: opened.Opened
+    ) -> None:
         self._adapter = adapter
+        self._opened = noted
         self._timeout = timeout
         self._templates: dict[tuple[str, str], typing.Any] = {}
         self._lock = threading.Lock()
@@ -64,6 +68,23 @@ class Jobs:
         :param timeout: seconds for this job; None = the usual.
         :raises JobFailed: it ended with anything but COMPLETED_OK.
         """
+        with self._opened.one(opened.JOB) as note:
+            job = self._begin(kind, uuid, operation, parameters, what)
+            note.opened(job.job_id)
+            try:
+                job = self._wait(job, what, timeout or self._timeout)
+                return self._results(job, what)
+            finally:
+                self._delete(job, note)
+
+    def _begin(
+        self,
+        kind: str,
+        uuid: str,
+        operation: str,
+        parameters: collections.abc.Mapping[str, str],
+        what: str,
+    ) -> typing.Any:
         with errors.attempting(what):
             element = copy.deepcopy(self._template(kind, uuid, operation))
             job = job_wrapper.Job.wrap(element)
@@ -74,12 +95,7 @@ class Jobs:
                 ]
             )
             response = self._adapter.create_job(job.entry.element, kind, uuid)
-            job = job_wrapper.Job.wrap(response.entry)
-        try:
-            job = self._wait(job, what, timeout or self._timeout)
-            return self._results(job, what)
-        finally:
-            self._delete(job)
+            return job_wrapper.Job.wrap(response.entry)
 
     def _template(self, kind: str, uuid: str, operation: str) -> typing.Any:
         with self._lock:
@@ -135,9 +151,12 @@ class Jobs:
         except pypowervm.Error as error:
             LOG.warning("the job %s could not be cancelled: %s", job.job_id, error)
 
-    def _delete(self, job: typing.Any) -> None:
+    def _delete(self, job: typing.Any, note: opened.Note) -> None:
         """The platform keeps a bounded number of jobs."""
         try:
-            self._adapter.delete("jobs", job.job_id)
+            with contextlib.suppress(pypowervm.HttpNotFound):
+                self._adapter.delete("jobs", job.job_id)
         except pypowervm.Error as error:
             LOG.warning("the job %s could not be deleted: %s", job.job_id, error)
+        else:
+            note.closed()

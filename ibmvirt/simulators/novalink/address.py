@@ -64,16 +64,26 @@ def template(path: str) -> str:
     """The path of a request with its ids left out, for the journal's key."""
     short = path.removeprefix(f"{ROOT}uom/").removeprefix(ROOT)
     parts: list[str] = []
-    for part in short.split("/"):
-        if _UUID.match(part) or (parts[-1:] == ["jobs"] and part.isdigit()):
+    for before, part in _steps(short):
+        if _is_id(before, part):
             part = "{id}"
-        elif parts[-1:] == ["search"]:
+        elif before == "search":
             part = re.sub(r"'.*'", "'{value}'", part)
         parts.append(part)
     return "/".join(parts)
 
 
 def target(path: str) -> str | None:
-    """The last UUID of a path."""
-    found = [part for part in path.split("/") if _UUID.match(part)]
+    """The last id of a path: a UUID, or the number of a job."""
+    found = [part for before, part in _steps(path) if _is_id(before, part)]
     return found[-1] if found else None
+
+
+def _steps(path: str) -> list[tuple[str, str]]:
+    """The parts of a path, each with the one before it."""
+    parts = path.split("/")
+    return list(zip(["", *parts], parts, strict=False))
+
+
+def _is_id(before: str, part: str) -> bool:
+    return bool(_UUID.match(part)) or (before == "jobs" and part.isdigit())

@@ -415,13 +415,14 @@ def test_two_hosts_upload_an_image_once(novalink):
     """Whose marker sorts first is the one."""
     with powervm.running(novalink) as driven:
         pool = pool_of(driven)
+        sender = driven.backend.disks.configured.images._uploads
         sources = [powervm.driven.Source(powervm.IMAGE_BYTES) for _ in range(2)]
         hosts = [Other("000001"), Other("000002")]
         start = threading.Barrier(2, timeout=30)
 
         def run(own, source):
             start.wait()
-            return image_upload.Upload(pool, own, IMAGE, 3600).run(source)
+            return image_upload.Upload(pool, sender, own, IMAGE, 3600).run(source)
 
         with concurrent.futures.ThreadPoolExecutor(2) as workers:
             udids = list(workers.map(run, hosts, sources))
@@ -434,7 +435,7 @@ def pypowervm_upload(driven):
     """The image's UDID as a host of nova-powervm gets it."""
     places = driven.backend.disks.configured._topology
     tier = storage.Tier.get(
-        pool_of(driven).adapter,
+        driven.backend.guests._adapter,
         parent_type=storage.SSP,
         parent_uuid=places.tier().pool_uuid,
     )[0]
