@@ -142,7 +142,7 @@ class Guests(capability.Guests):
         user = record[identity.KEY]
         disks = [disk.entry() for disk in _minidisks(spec)]
         # Before: the service may be killed while the guest is made.
-        self._residents.keep(user, spec.server.uuid)
+        self._residents.begin(user, spec.server.uuid, residents.Build.of(spec))
         try:
             self._calls.create_guest(user, spec.vcpus, spec.memory_mib, disks)
         except errors.AlreadyExists as error:
@@ -162,17 +162,17 @@ class Guests(capability.Guests):
             # It may be there in half: it is removed, and the build fails.
             self._userids.withdraw(spec.server)
             with context.reverting():
-                self._remove_half_made(user)
+                self._remove_half_made(spec.server, user)
             raise
         self._names.add(user)
-        # Again: who listed the guests meanwhile did not find it.
         self._residents.keep(user, spec.server.uuid)
         self._userids.withdraw(spec.server)
         return plan.GuestRef(user, user, uuid=spec.server.uuid, record=record)
 
-    def _remove_half_made(self, user: str) -> None:
+    def _remove_half_made(self, server: plan.Server, user: str) -> None:
         try:
-            self._calls.delete_half_made(user)
+            if self._is_of(server, user):
+                self._calls.delete_half_made(user)
         except errors.ConnectorError as error:
             # The first error is the one to tell.
             LOG.warning("%s", error)
@@ -214,18 +214,45 @@ class Guests(capability.Guests):
 
     def find(self, server: plan.Server) -> plan.GuestRef | None:
         user = identity.known(server)
-        if not user or not self._names.has(user):
+        if not user or not self._names.has(user) or not self._is_of(server, user):
             return None
         self._residents.keep(user, server.uuid)
         return _reference(server, user)
+
+    def _is_of(self, server: plan.Server, user: str) -> bool:
+        """Whether the guest of a userid that a server has noted is its guest.
+
+        The userid is noted before the guest is made. Where the service was
+        killed between, whoever came next may have taken it. What a server that
+        never ran has is what this service knows that it made.
+        """
+        found = self._residents.get(user)
+        if found is None:
+            return server.launched
+        if found.server != server.uuid:
+            return False
+        if found.build is None:
+            return True
+        entry = self._calls.directory_entry(user)
+        return entry is not None and found.build.has_made(entry)
 
     def find_removable(self, server: plan.Server) -> plan.GuestRef | None:
         user = identity.known(server)
         if not user:
             return None
-        if not self._names.has(user):
-            if self._calls.directory_entry(user) is None:
-                return None
+        registered = self._names.has(user)
+        if not registered and self._calls.directory_entry(user) is None:
+            self._residents.drop(user, server.uuid)
+            return None
+        if not self._is_of(server, user):
+            LOG.warning(
+                "The guest %s is left alone: the server %s (%s) has that userid, and "
+                "nothing tells that the guest was made for it. Delete it if it is "
+                "left of a build of the server", user, server.name, server.uuid,
+            )  # fmt: skip
+            self._residents.leave(user, server.uuid)
+            return None
+        if not registered:
             # A build ended in the middle of its creation, or it was taken out
             # of the Connector's database. Our Connector must know it first.
             self._cluster.check_unregistered(user, launched=server.launched)
@@ -240,10 +267,14 @@ class Guests(capability.Guests):
 
     def uuids(self) -> builtins.list[str]:
         """Of the servers whose guests this service made, or was asked about."""
-        kept = self._residents.servers()
+        kept = self._residents.all()
         here = self._names.get()
-        self._residents.forget(user for user in kept if user not in here)
-        return [server for user, server in sorted(kept.items()) if user in here]
+        # What is being made comes on the list when it is made.
+        self._residents.forget(
+            user for user in kept if user not in here and kept[user].build is None
+        )
+        servers = [kept[user].server for user in sorted(kept) if user in here]
+        return [server for server in servers if server]
 
     def state(self, guest: plan.GuestRef, *, use_cache: bool) -> plan.GuestState:
         text = self._calls.power_state(guest.id)

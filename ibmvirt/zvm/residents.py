@@ -10,64 +10,157 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Which server each guest is, for servers that Nova has deleted meanwhile.
+"""Which server each guest is, and which guests are not a server's of ours.
 
-A userid does not tell its server. While a server is there, its metadata tells the
-userid; once Nova has deleted it, a guest of that name may be anybody's. So what
-this service made, or was asked about by Nova, is kept until it is removed.
+A userid does not tell its server, and the Connector's REST calls cannot write a
+comment that would. So what this service is about to make, made, or was asked about
+by Nova, is kept here until it is removed: a server may be deleted while the service
+is away, and a userid that a build had noted when it was killed may be somebody
+else's by now.
 """
 
 from __future__ import annotations
 
 import collections.abc
+import dataclasses
 import logging
 import pathlib
 import threading
 
-from ibmvirt.common import statefile
+from ibmvirt.common import plan, statefile
 
 LOG = logging.getLogger(__name__)
 
+_UNITS = {"K": 1 / 1024, "M": 1, "G": 1024, "T": 1024 * 1024}
+
+
+@dataclasses.dataclass(frozen=True)
+class Build:
+    """What a directory entry that a build makes looks like.
+
+    :param macs: of its adapters, the last six digits in upper case: no other
+        server has them.
+    """
+
+    vcpus: int
+    memory_mib: int
+    macs: tuple[str, ...]
+
+    @classmethod
+    def of(cls, spec: plan.GuestSpec) -> Build:
+        macs = (vif.mac.replace(":", "")[-6:].upper() for vif in spec.vifs)
+        return cls(spec.vcpus, spec.memory_mib, tuple(macs))
+
+    def has_made(self, entry: collections.abc.Iterable[str]) -> bool:
+        """Whether an entry may be this build's, whole or in part.
+
+        Disks and adapters come after the statements that are compared.
+        """
+        lines = [line.upper().split() for line in entry]
+        sizes = [words[3] for words in lines if words[:1] == ["USER"] and words[3:]]
+        cpus = [words for words in lines if words[:3] == ["COMMAND", "DEFINE", "CPU"]]
+        macs = {
+            words[words.index("MACID") + 1]
+            for words in lines
+            if words[:1] == ["NICDEF"] and "MACID" in words[:-1]
+        }
+        return (
+            [_mib(size) for size in sizes] == [self.memory_mib]
+            and len(cpus) == self.vcpus
+            and macs <= set(self.macs)
+        )
+
+
+def _mib(size: str) -> float | None:
+    """A size of storage of the directory, 512M; None: it is none."""
+    unit = _UNITS.get(size[-1:])
+    return int(size[:-1]) * unit if unit and size[:-1].isdigit() else None
+
+
+@dataclasses.dataclass(frozen=True)
+class Resident:
+    """A guest's server.
+
+    :param server: empty: somebody else made the guest that a build had begun.
+    :param build: it is being made, and may not be there.
+    """
+
+    server: str
+    build: Build | None = None
+
 
 class Residents:
-    """{userid: server's UUID} in a small file, written whole."""
+    """{userid: its server} in a small file, written whole."""
 
     def __init__(self, path: pathlib.Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._servers: dict[str, str] | None = None
+        self._known: dict[str, Resident] | None = None
 
-    def _read(self) -> dict[str, str]:
-        if self._servers is None:
+    def _read(self) -> dict[str, Resident]:
+        if self._known is None:
             try:
-                self._servers = dict(statefile.read(self._path) or {})
-            except (OSError, TypeError, ValueError) as error:
+                found = dict(statefile.read(self._path) or {})
+                self._known = {user: _resident(item) for user, item in found.items()}
+            except (OSError, TypeError, ValueError, KeyError) as error:
                 LOG.warning("%s cannot be read: %s", self._path, error)
-                self._servers = {}
-        return self._servers
+                self._known = {}
+        return self._known
+
+    def begin(self, user: str, server: str, build: Build) -> None:
+        """The guest is about to be made for this server."""
+        self._set(user, Resident(server, build))
 
     def keep(self, user: str, server: str) -> None:
         """The guest is this server's; known without a file where none can be."""
+        self._set(user, Resident(server))
+
+    def _set(self, user: str, resident: Resident) -> None:
         with self._lock:
-            if self._read().get(user) != server:
-                self._write({**self._read(), user: server})
+            if self._read().get(user) != resident:
+                self._write({**self._read(), user: resident})
+
+    def get(self, user: str) -> Resident | None:
+        with self._lock:
+            return self._read().get(user)
 
     def forget(self, users: collections.abc.Iterable[str]) -> None:
         """They are gone: who has such a userid next is somebody else."""
         with self._lock:
             gone = set(users) & set(self._read())
             if gone:
-                left = {u: s for u, s in self._read().items() if u not in gone}
+                left = {u: r for u, r in self._read().items() if u not in gone}
                 self._write(left)
 
-    def servers(self) -> dict[str, str]:
+    def drop(self, user: str, server: str) -> None:
+        """There is no such guest, if it was to be this server's."""
+        found = self.get(user)
+        if found is not None and found.server == server:
+            self.forget([user])
+
+    def leave(self, user: str, server: str) -> None:
+        """The guest is not this server's, whatever the server has noted."""
+        found = self.get(user)
+        if found is not None and found.server == server:
+            self._set(user, dataclasses.replace(found, server=""))
+
+    def all(self) -> dict[str, Resident]:
         with self._lock:
             return dict(self._read())
 
-    def _write(self, servers: dict[str, str]) -> None:
-        self._servers = servers
+    def _write(self, known: dict[str, Resident]) -> None:
+        self._known = known
+        value = {user: dataclasses.asdict(known[user]) for user in known}
         try:
-            statefile.write(self._path, servers)
+            statefile.write(self._path, value)
         except OSError as error:
             # The guest is as it is: it is known until this service ends.
             LOG.warning("%s cannot be written: %s", self._path, error.strerror)
+
+
+def _resident(item: dict[str, object]) -> Resident:
+    build = item["build"]
+    if not isinstance(build, dict):
+        return Resident(str(item["server"]))
+    found = Build(int(build["vcpus"]), int(build["memory_mib"]), tuple(build["macs"]))
+    return Resident(str(item["server"]), found)

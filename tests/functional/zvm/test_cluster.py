@@ -20,7 +20,7 @@ import pytest
 
 from ibmvirt.common import exceptions
 from ibmvirt.simulators.zvm import ZVMSimulator
-from ibmvirt.zvm import identity
+from ibmvirt.zvm import identity, residents
 from tests.support import zvm as support
 
 
@@ -148,12 +148,15 @@ def test_a_member_that_joined_since_is_asked(driven, two):
 
 @pytest.mark.parametrize("ours", [False, True])
 def test_one_of_the_other_member_stays_whatever_a_build_had_noted(driven, two, ours):
-    """A build was killed when it had noted a userid, which somebody took since.
+    """A build was killed when it had noted a userid, which somebody took since,
+    for a guest that could be the build's.
 
     :param ours: our Connector has been told of it, too.
     """
     spawn = driven.plan()
     driven.kept[spawn.server.uuid] = {identity.KEY: "LINUX8"}
+    build = residents.Build.of(spawn.guest)
+    driven.backend.guests._residents.begin("LINUX8", spawn.server.uuid, build)
     two("guest_create", "LINUX8", 1, 512, disk_list=[])
     if ours:
         register(support.client(driven.simulator), "LINUX8")

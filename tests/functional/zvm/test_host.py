@@ -74,7 +74,7 @@ def test_one_list_for_the_power_states_of_all(driven):
     for spawn in spawns:
         driven.spawn(spawn)
     with support.running(driven.simulator) as again:
-        again.kept = driven.kept
+        again.kept, again.launched = driven.kept, driven.launched
         driven.simulator.admin("DELETE", "journal")
         for spawn in spawns:
             with again.operation("state", spawn.server):

@@ -22,7 +22,8 @@ import pytest
 from nova.compute import power_state
 
 from ibmvirt.common import exceptions, plan
-from ibmvirt.zvm import identity
+from ibmvirt.zvm import identity, residents
+from ibmvirt.zvm.client import errors
 from tests.support import zvm as support
 
 
@@ -114,19 +115,101 @@ def test_a_build_that_was_killed_in_the_creation_is_removed(driven, command):
     key = f"smcli {command}"
     driven.simulator.wait_journal(layer="command", key=key, done=True, count=1)
     assert driven.simulator.compare() != []
-    with support.running(driven.simulator) as again:
-        again.kept = driven.kept
+    with support.running(driven.simulator, state=driven.state_path) as again:
+        again.kept, again.launched = driven.kept, driven.launched
         again.destroy(spawn)
     assert driven.simulator.compare() == []
 
 
-def _until_defined(driven, spawn):
-    """What a killed service did: its userid is kept, the creation is begun."""
+def noted(driven, spawn):
+    """What a killed service did: the userid is kept, with what it would make."""
     driven._keep(spawn, driven.backend.guests.record(spawn.guest))
-    calls, user = driven.backend.guests._calls, guest_name(driven, spawn)
+    build = residents.Build.of(spawn.guest)
+    user = guest_name(driven, spawn)
+    driven.backend.guests._residents.begin(user, spawn.server.uuid, build)
+    return user
+
+
+def _until_defined(driven, spawn):
+    """The same, and the creation is begun."""
+    user = noted(driven, spawn)
+    calls = driven.backend.guests._calls
     disks = [{"size": "1g", "is_boot_disk": True}]
     with pytest.raises(exceptions.HypervisorError):
         calls.create_guest(user, 1, 512, disks)
+
+
+@pytest.mark.parametrize("launched", [False, True])
+@pytest.mark.parametrize("known", [True, False])
+def test_a_guest_that_took_a_killed_builds_userid_is_left_alone(
+    driven, caplog, launched, known
+):
+    """The service was killed just before the guest was made; somebody made one of
+    that name, for something else.
+
+    :param launched: it ran before, and was shelved.
+    :param known: the Connector knows the guest.
+    """
+    spawn = driven.plan()
+    user = noted(driven, spawn)
+    if launched:
+        driven.launched.add(spawn.server.uuid)
+    theirs = support.client(driven.simulator)
+    theirs("guest_create", user, 1, 1024, disk_list=[])
+    if not known:
+        theirs("guest_deregister", user)
+    driven.simulator.mark()
+    with support.running(driven.simulator, state=driven.state_path) as again:
+        again.kept, again.launched = driven.kept, driven.launched
+        assert again.guest(spawn) is None
+        again.destroy(spawn)
+        assert f"The guest {user} is left alone" in caplog.text
+        # Nova asks again, and looks for what it forgot.
+        again.destroy(spawn)
+        assert again.backend.guests.uuids() == []
+    assert driven.simulator.compare() == []
+
+
+def test_a_guest_that_nothing_of_a_build_is_known_of_is_left_alone(driven, caplog):
+    """The service was killed before it began with the guest."""
+    spawn = driven.plan()
+    driven._keep(spawn, driven.backend.guests.record(spawn.guest))
+    user = guest_name(driven, spawn)
+    support.client(driven.simulator)("guest_create", user, 1, 512, disk_list=[])
+    driven.simulator.mark()
+    with support.running(driven.simulator, state=driven.state_path) as again:
+        again.kept, again.launched = driven.kept, driven.launched
+        again.destroy(spawn)
+    assert f"The guest {user} is left alone" in caplog.text
+    assert driven.simulator.compare() == []
+
+
+def test_a_creation_whose_answer_is_lost_removes_its_own_guest_alone(driven):
+    spawn = driven.plan()
+    driven.simulator.rule(
+        match={"key": "POST /guests"}, effect={"kind": "drop"}, phase="after"
+    )
+    with pytest.raises(errors.ConnectorAnswerLost):
+        driven.spawn(spawn)
+    assert driven.simulator.compare() == []
+    # It was never made, and somebody makes one at that moment.
+    driven.kept.clear()
+    rule = driven.simulator.rule(
+        match={"key": "POST /guests", "memento": f"spawn:{spawn.server.uuid}"},
+        effect={"kind": "hold"},
+    )
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        done = pool.submit(driven.spawn, spawn)
+        assert driven.simulator.wait_parked(rule)
+        user = guest_name(driven, spawn)
+        support.client(driven.simulator)("guest_create", user, 1, 1024, disk_list=[])
+        driven.simulator.mark()
+        driven.simulator.restart_connector()
+        driven.simulator.delete_rule(rule)
+        with pytest.raises(exceptions.HypervisorError):
+            done.result(timeout=60)
+    driven.destroy(spawn)
+    assert driven.simulator.compare() == []
 
 
 def test_a_guest_of_the_old_driver_is_found_by_its_name(driven):
@@ -176,6 +259,6 @@ def test_only_a_guest_of_this_service_is_a_servers(driven):
     with support.running(driven.simulator, state=driven.state_path) as later:
         assert later.backend.guests.uuids() == []
         # Nova names those that it has.
-        later.kept = driven.kept
+        later.kept, later.launched = driven.kept, driven.launched
         later.guest(other)
         assert later.backend.guests.uuids() == [other.server.uuid]

@@ -129,7 +129,7 @@ def test_a_server_boots_with_volumes_and_is_destroyed(driven):
 def test_detach_by_a_service_that_knows_nothing(driven, spawn):
     fc.attach(driven, spawn, support.volume(1))
     with support.running(driven.simulator) as other:
-        other.kept = driven.kept
+        other.kept, other.launched = driven.kept, driven.launched
         fc.detach(other, spawn, support.volume(1))
     assert fc.seen(driven, spawn) == ([], [])
     assert driven.simulator.compare() == []
@@ -222,7 +222,7 @@ def test_a_template_by_name_and_by_id(driven, spawn):
     other = next(t["id"] for t in listed if t["name"] == "other")
     for wanted in ("other", other):
         with support.running(driven.simulator, fcp_template=wanted) as again:
-            again.kept = driven.kept
+            again.kept, again.launched = driven.kept, driven.launched
             found = fc.connector(again, spawn)
             assert found["fcp_template_id"] == other
             assert set(found["zvm_fcp"]) <= {"1a04", "1a05", "1b04", "1b05"}
@@ -241,7 +241,7 @@ def test_a_template_without_a_free_device_is_named(driven, spawn):
     second = driven.plan(2)
     driven.spawn(second)
     with support.running(driven.simulator, fcp_template="small") as again:
-        again.kept = driven.kept
+        again.kept, again.launched = driven.kept, driven.launched
         fc.attach(again, spawn, support.volume(1))
         with pytest.raises(exceptions.OutOfResources, match="no free device"):
             fc.connector(again, second)

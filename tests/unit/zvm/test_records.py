@@ -75,16 +75,26 @@ def test_a_guest_stays_paused_where_that_cannot_be_written(tmp_path, caplog):
     assert not found.is_paused("OSV1")
 
 
+BUILD = residents.Build(2, 2048, ("00AB01",))
+
+
 def test_whose_guests_are_here_is_known_again(tmp_path, caplog):
     path = tmp_path / "zvm" / "guests.json"
     kept = residents.Residents(path)
-    assert kept.servers() == {}
+    assert kept.all() == {}
     kept.keep("OSV1", "one")
-    kept.keep("OSV2", "two")
+    kept.begin("OSV2", "two", BUILD)
+    kept.keep("OSV4", "four")
     kept.forget(["OSV1", "OSV3"])
-    assert residents.Residents(path).servers() == {"OSV2": "two"}
-    path.write_text("[1]")
-    assert residents.Residents(path).servers() == {}
+    kept.drop("OSV2", "another")
+    kept.drop("OSV4", "four")
+    left = {"OSV2": residents.Resident("two", BUILD)}
+    assert kept.all() == residents.Residents(path).all() == left
+    kept.leave("OSV2", "two")
+    assert residents.Residents(path).get("OSV2") == residents.Resident("", BUILD)
+    for text in ("[1]", '{"OSV1": {}}', '{"OSV1": {"server": "one", "build": {}}}'):
+        path.write_text(text)
+        assert residents.Residents(path).all() == {}
     assert "guests.json" in caplog.text
 
 
@@ -92,5 +102,33 @@ def test_whose_guests_are_here_is_known_without_a_file(tmp_path, caplog):
     (tmp_path / "zvm").write_text("in the way")
     kept = residents.Residents(tmp_path / "zvm" / "guests.json")
     kept.keep("OSV1", "one")
-    assert kept.servers() == {"OSV1": "one"}
+    assert kept.all() == {"OSV1": residents.Resident("one")}
     assert "guests.json cannot be written" in caplog.text
+
+
+ENTRY = [
+    "USER OSV1 LBYONLY 2048m 64G G",
+    "COMMAND DEFINE CPU 00 TYPE IFL",
+    "COMMAND DEFINE CPU 01 TYPE IFL",
+    "IPL 0100",
+]
+NIC = "NICDEF 1000 TYPE QDIO MACID "
+
+
+@pytest.mark.parametrize(
+    ("entry", "same"),
+    [
+        (ENTRY, True),
+        ([*ENTRY, "MDISK 0100 3390 1 100 VOL001 MR", f"{NIC}00ab01"], True),
+        ([ENTRY[0].replace("2048m", "2G"), *ENTRY[1:]], True),
+        # Adapters of another server; other sizes; no guest of the Connector's.
+        ([*ENTRY, f"{NIC}00ab02"], False),
+        ([ENTRY[0].replace("2048m", "1G"), *ENTRY[1:]], False),
+        ([ENTRY[0].replace("2048m", "much"), *ENTRY[1:]], False),
+        (ENTRY[:2], False),
+        (["IDENTITY OSV1 LBYONLY 2048m 64G G", *ENTRY[1:]], False),
+        ([], False),
+    ],
+)
+def test_a_build_knows_the_entry_that_it_makes(entry, same):
+    assert BUILD.has_made(entry) is same
