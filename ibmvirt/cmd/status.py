@@ -21,6 +21,8 @@ import sys
 import typing
 import warnings
 
+import ibmvirt
+
 if typing.TYPE_CHECKING:
     from ibmvirt.common import preflight
 
@@ -59,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=ibmvirt.__version__)
     commands = parser.add_subparsers(required=True, metavar="command")
     check = commands.add_parser("check", help="look at the system; change nothing")
     check.add_argument(

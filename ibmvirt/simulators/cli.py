@@ -25,6 +25,7 @@ import pathlib
 import shutil
 import sys
 
+from ibmvirt import __version__
 from ibmvirt.simulators.core import latency, process, worldfile
 
 # Name, module with add_arguments(parser) and run(arguments) -> int, and a text.
@@ -105,6 +106,7 @@ def main(argv: list[str] | None = None, platforms: Platforms = PLATFORMS) -> int
         prog="ibmvirt-sim",
         description="Simulators of IBM hypervisors for OpenStack and other clients.",
     )
+    parser.add_argument("--version", action="version", version=__version__)
     subparsers = parser.add_subparsers(dest="platform", required=True)
     modules = {}
     for name, (module_name, text) in platforms.items():

@@ -23,6 +23,7 @@ from ibmvirt.common import exceptions
 
 # Message ids that say more than their status (documented in pypowervm).
 _FULL = ("HSCL03A5", "HSCL03A6", "VIOS00012", "HSCL0B03")
+_RUNS = "look whether NovaLink's REST service (pvm-rest) runs and is reached"
 _NO_RMC = ("HSCL2957", "HSCL0DB4")
 
 
@@ -37,16 +38,15 @@ def attempting(what: str) -> collections.abc.Iterator[None]:
         yield
     except pypowervm.HttpError as error:
         raise of_http(what, error) from error
-    except (
-        pypowervm.ConnectionError,
-        pypowervm.SSLError,
-        pypowervm.TimeoutError,
-    ) as error:
+    except pypowervm.SSLError as error:
         raise exceptions.HypervisorUnavailable(
             what,
             str(error),
-            "look whether NovaLink's REST service (pvm-rest) runs and is reached",
+            "[powervm]novalink_ca_file must have the authority that signed "
+            "NovaLink's certificate, and novalink_host be a name in it",
         ) from error
+    except (pypowervm.ConnectionError, pypowervm.TimeoutError) as error:
+        raise exceptions.HypervisorUnavailable(what, str(error), _RUNS) from error
     except pypowervm.Error as error:
         raise exceptions.HypervisorError(what, str(error)) from error
 
@@ -62,8 +62,16 @@ def of_http(what: str, error: pypowervm.HttpError) -> exceptions.HypervisorError
             text,
             "look whether RMC runs in the partition and its management adapter is up",
         )
-    if error.response is not None and error.response.status in (401, 503):
-        return exceptions.HypervisorUnavailable(what, text)
+    status = error.response.status if error.response is not None else None
+    if status == 401:
+        return exceptions.HypervisorUnavailable(
+            what,
+            text,
+            "correct the user and password or, with local authentication, the "
+            "membership in the group pvm_admin, and restart nova-compute",
+        )
+    if status == 503:
+        return exceptions.HypervisorUnavailable(what, text, _RUNS)
     return exceptions.HypervisorError(what, text)
 
 

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import pathlib
 import re
 import sys
@@ -114,6 +115,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C, or make an image."""
     if arguments.task == "make-image":
         return _make_image(arguments)
+    if importlib.util.find_spec("zvmsdk") is None:
+        # The Connector is a process of its own, and would end with a traceback.
+        raise ModuleNotFoundError("the Cloud Connector is missing", name="zvmsdk")
     options = machine.Options(
         listen=arguments.listen,
         members=arguments.members,

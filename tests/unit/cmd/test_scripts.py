@@ -21,34 +21,39 @@ import warnings
 
 import pytest
 
+import ibmvirt
 from ibmvirt.cmd import status
-from ibmvirt.simulators import novalink
+from ibmvirt.simulators import cli, novalink
 from ibmvirt.simulators.core import handle
 
-# Runs a command as the default install has it: no library of an extra is there.
+BASE = "yaml,lxml,oslo_config,nova"
+# Runs a command without some libraries: the default install has none of an extra.
 BARE = """
 import importlib, sys
 
 class Without:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("yaml", "lxml", "oslo_config", "nova"):
+        if name.split(".")[0] in without:
             raise ModuleNotFoundError(name, name=name)
 
+without = sys.argv.pop(1).split(",")
 sys.meta_path.insert(0, Without())
 sys.exit(importlib.import_module(sys.argv.pop(1)).main())
 """
 
 
 @pytest.mark.parametrize(
-    ("module", "argument", "said"),
+    ("without", "module", "argument", "said"),
     [
-        ("ibmvirt.simulators.script", "powervm", "'ibmvirt[simulators]'"),
-        ("ibmvirt.cmd.status", "check", "'ibmvirt[powervm]' or 'ibmvirt[zvm]'"),
+        (BASE, "ibmvirt.simulators.script", "powervm", "'ibmvirt[simulators]'"),
+        # As the extra of the PowerVM driver has it.
+        ("zvmsdk", "ibmvirt.simulators.script", "zvm", "'ibmvirt[simulators]'"),
+        (BASE, "ibmvirt.cmd.status", "check", "'ibmvirt[powervm]' or 'ibmvirt[zvm]'"),
     ],
 )
-def test_the_extra_is_named(module, argument, said):
+def test_the_extra_is_named(without, module, argument, said):
     ran = subprocess.run(
-        [sys.executable, "-c", BARE, module, argument],
+        [sys.executable, "-c", BARE, without, module, argument],
         capture_output=True,
         text=True,
         timeout=60,
@@ -56,6 +61,14 @@ def test_the_extra_is_named(module, argument, said):
     assert ran.returncode in (1, 2)
     assert f"pip install {said}" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("main", [cli.main, status.main])
+def test_the_version(main, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"{ibmvirt.__version__}\n"
 
 
 def test_a_simulator_of_a_test_names_the_extra_too(tmp_path, monkeypatch):
