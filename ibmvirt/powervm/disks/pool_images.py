@@ -25,7 +25,8 @@ from pypowervm import exceptions as pypowervm
 from pypowervm import util
 
 from ibmvirt.common import capability, plan
-from ibmvirt.powervm.disks import ageing, image_upload, markers, units, waiting
+from ibmvirt.powervm import waiting
+from ibmvirt.powervm.disks import ageing, image_upload, markers, units
 from ibmvirt.powervm.rest import errors, uploads
 
 LOG = logging.getLogger(__name__)

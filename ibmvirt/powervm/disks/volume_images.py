@@ -31,8 +31,8 @@ import typing
 from pypowervm.wrappers import storage as storage_wrapper
 
 from ibmvirt.common import capability, context, exceptions, plan
-from ibmvirt.powervm import writer
-from ibmvirt.powervm.disks import ageing, waiting
+from ibmvirt.powervm import waiting, writer
+from ibmvirt.powervm.disks import ageing
 from ibmvirt.powervm.rest import topology, uploads
 
 LOG = logging.getLogger(__name__)

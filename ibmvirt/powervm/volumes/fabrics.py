@@ -18,6 +18,7 @@ from __future__ import annotations
 import collections
 import collections.abc
 import dataclasses
+import threading
 
 from ibmvirt.common import exceptions
 from ibmvirt.powervm.rest import topology
@@ -84,6 +85,45 @@ def choose(
         mine[best.wwpn] += 1
         chosen.append(best.wwpn)
     return chosen
+
+
+class Promises:
+    """Ports that were chosen for servers, until their adapters are mapped.
+
+    Who counts, chooses and promises does so under ``lock``, so that two servers
+    are not given the last place of a port.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._ports: dict[str, collections.Counter[str]] = {}
+
+    def used(
+        self,
+        mapped: collections.abc.Mapping[str, collections.Counter[str]],
+        asking: str,
+    ) -> collections.Counter[str]:
+        """Adapters on each port, mapped or promised to another than who asks.
+
+        :param mapped: by the UUID of the partition, the ports of its adapters.
+        """
+        total: collections.Counter[str] = collections.Counter()
+        for ports in mapped.values():
+            total += ports
+        for partition, promised in list(self._ports.items()):
+            missing = promised - mapped.get(partition, collections.Counter())
+            if missing and partition != asking:
+                total += missing
+            elif not missing:
+                self.drop(partition)
+        return total
+
+    def make(self, partition: str, ports: collections.abc.Iterable[str]) -> None:
+        self._ports[partition] = collections.Counter(ports)
+
+    def drop(self, partition: str) -> None:
+        """The server gets none, or is removed; without the lock."""
+        self._ports.pop(partition, None)
 
 
 def of_options(

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import collections
 import collections.abc
+import itertools
 import logging
 import typing
 
@@ -29,8 +30,10 @@ from pypowervm import const
 from pypowervm.wrappers import base_partition, virtual_io_server
 
 from ibmvirt.common import exceptions, plan
-from ibmvirt.powervm import owners, parallel, writer
+from ibmvirt.powervm import owners, parallel, waiting, writer
+from ibmvirt.powervm.guests import identities
 from ibmvirt.powervm.rest import errors, jobs, topology
+from ibmvirt.powervm.rest import places as places_
 from ibmvirt.powervm.volumes import base, fabrics, wwpns
 
 LOG = logging.getLogger(__name__)
@@ -71,6 +74,7 @@ class Npiv(base.VolumeKind):
         self._owners = holders
         self._count = count
         self._host = host
+        self._promises = fabrics.Promises()
 
     def check(self, volume: plan.Volume) -> None:
         """Nothing of the connection is used: the partition finds its LUNs."""
@@ -104,42 +108,57 @@ class Npiv(base.VolumeKind):
         was replaced: it gets ports of this host.
         """
         known = wwpns.parse(server.system_metadata)
-        here = self._topology.fc_homes()
-        used = self._used()
+        partition = identities.uuid_of(server.uuid)
+        with waiting.held(self._promises.lock):
+            chosen = self._choose(known, partition)
+            self._promises.make(partition, itertools.chain(*chosen.values()))
         values: dict[str, str] = {}
+        try:
+            for fabric, ports in chosen.items():
+                pairs = [(a.wwpn, a.other) for a in known.get(fabric.name, ())]
+                pairs = pairs or self._new_pairs(self._count, fabric)
+                made = [
+                    wwpns.Adapter(port, *pair)
+                    for port, pair in zip(ports, pairs, strict=True)
+                ]
+                values.update(wwpns.record(fabric.name, made))
+        except BaseException:
+            self._promises.drop(partition)
+            raise
+        return values
+
+    def _choose(
+        self, known: dict[str, tuple[wwpns.Adapter, ...]], partition: str
+    ) -> dict[fabrics.Fabric, list[str]]:
+        """Ports on the fabrics that a server has none on here."""
+        here = self._topology.fc_homes()
+        used = self._promises.used(self._mapped(), partition)
         vioses = [vios.uuid for vios in self._topology.active_vioses()]
+        chosen: dict[fabrics.Fabric, list[str]] = {}
         for place, fabric in enumerate(self._fabrics):
-            pairs = [(a.wwpn, a.other) for a in known.get(fabric.name, ())]
-            if pairs and all(a.port in here for a in known[fabric.name]):
+            own = known.get(fabric.name, ())
+            if own and all(adapter.port in here for adapter in own):
                 continue
             # Each fabric begins with another VIOS.
             turned = vioses[place % len(vioses) :] + vioses[: place % len(vioses)]
-            ports = fabrics.choose(
-                fabric,
-                len(pairs) or self._count,
-                turned,
-                self._topology.fc_ports(),
-                used,
+            chosen[fabric] = fabrics.choose(
+                fabric, len(own) or self._count, turned, self._topology.fc_ports(), used
             )
-            pairs = pairs or self._new_pairs(self._count, fabric)
-            made = [
-                wwpns.Adapter(port, *pair)
-                for port, pair in zip(ports, pairs, strict=True)
-            ]
-            used.update(ports)
-            values.update(wwpns.record(fabric.name, made))
-        return values
+            used.update(chosen[fabric])
+        return chosen
 
-    def _used(self) -> collections.Counter[str]:
-        """How many adapters of partitions each port has."""
+    def _mapped(self) -> dict[str, collections.Counter[str]]:
+        """The ports of the adapters of each partition."""
         with errors.attempting("read the Fibre Channel mappings"):
             wrappers = virtual_io_server.VIOS.get(self._adapter, xag=[GROUP])
-        return collections.Counter(
-            wwpns.bare(mapping.backing_port.wwpn)
-            for wrapper in wrappers
-            for mapping in wrapper.vfc_mappings
-            if mapping.backing_port is not None
-        )
+        found: dict[str, collections.Counter[str]] = {}
+        for wrapper in wrappers:
+            for mapping in wrapper.vfc_mappings:
+                if mapping.backing_port is not None:
+                    port = wwpns.bare(mapping.backing_port.wwpn)
+                    client = places_.uuid_of(mapping.client_lpar_href)
+                    found.setdefault(client, collections.Counter())[port] += 1
+        return found
 
     def _new_pairs(self, count: int, fabric: fabrics.Fabric) -> list[tuple[str, str]]:
         """WWPNs that the platform gives out once."""
@@ -248,10 +267,12 @@ class Npiv(base.VolumeKind):
         pairs = {adapter.pair for adapter in wwpns.adapters(guest.record)}
         if pairs:
             self._remove(lambda mappings: _of(mappings, pairs), guest.name)
+        self._promises.drop(guest.id.upper())
 
     def release(self, server: plan.Server) -> None:
         """With its partition a mapping has lost its WWPNs: known is its owner."""
         pairs = {adapter.pair for adapter in wwpns.adapters(server.system_metadata)}
+        self._promises.drop(identities.uuid_of(server.uuid))
         if not pairs:
             return
 

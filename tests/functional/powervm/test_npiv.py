@@ -231,6 +231,31 @@ def test_ten_servers_at_once_share_the_ports_evenly_and_never_meet_a_412(driven)
     assert driven.simulator.compare() == []
 
 
+def test_a_port_is_promised_to_no_more_servers_than_it_takes(driven):
+    """Each asks before another's adapters are mapped."""
+    volumes, places = driven.backend.volumes, driven.backend.guests._topology
+    places.fc_ports()
+    places._known["fc_ports"] = {
+        vios: tuple(dataclasses.replace(port, total=1) for port in ports)
+        for vios, ports in places.fc_ports().items()
+    }
+    first, second, third = (driven.plan(number) for number in (1, 2, 3))
+    driven.spawn(first)
+    for spawn in (first, second):
+        connect(driven, spawn)
+    with pytest.raises(exceptions.OutOfResources):
+        volumes.record(third.server)
+    # Who asks again has its own places; mapped, each counts once.
+    volumes.record(second.server)
+    volumes.attach(driven.guest(first), VOLUME)
+    with pytest.raises(exceptions.OutOfResources):
+        volumes.record(third.server)
+    driven.backend.storage.release(driven.server(second), ())
+    connect(driven, third)
+    driven.destroy(first)
+    assert len(connect(driven, driven.plan(4))["wwpns"]) == 2
+
+
 def test_several_ports_of_a_fabric(novalink):
     with powervm.running(novalink, **FABRICS, ports_per_fabric=5) as driven:
         spawn = driven.plan()
