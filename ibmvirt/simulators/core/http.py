@@ -51,6 +51,43 @@ class BadRequest(Exception):
     """The request's framing is wrong: the connection cannot be used on."""
 
 
+def is_chunked(headers: typing.Any) -> bool:
+    """Whether a request's body comes in chunks."""
+    return "chunked" in headers.get("Transfer-Encoding", "").lower()
+
+
+def chunks(source: typing.Any) -> collections.abc.Iterator[bytes]:
+    """A body in chunks, to its end.
+
+    :raises BadRequest: what comes is none.
+    :raises ConnectionError: it ends early.
+    """
+    while True:
+        text = source.readline(1024).split(b";")[0].strip()
+        try:
+            left = int(text, 16)
+        except ValueError:
+            left = -1
+        if left < 0:
+            raise BadRequest(f"chunk length {text!r} is no number")
+        if left == 0:
+            while source.readline(1024).strip():
+                pass
+            return
+        yield from _pieces(source, left)
+        if source.readline(8).strip():
+            raise BadRequest("a chunk is longer than it says")
+
+
+def _pieces(source: typing.Any, left: int) -> collections.abc.Iterator[bytes]:
+    while left > 0:
+        piece = source.read(min(left, _CHUNK))
+        if not piece:
+            raise ConnectionError("the body ended early")
+        left -= len(piece)
+        yield piece
+
+
 class Request:
     """A request; the body is read when it is asked for."""
 
@@ -75,40 +112,17 @@ class Request:
         """
         self._begun = True
         source = self._handler.rfile
-        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
-            yield from self._chunked(source)
+        if is_chunked(self.headers):
+            pieces = chunks(source)
         else:
             text = self.headers.get("Content-Length") or "0"
             if not (text.isascii() and text.isdigit()):
                 raise BadRequest(f"Content-Length {text!r} is no number")
-            yield from self._pieces(source, int(text))
-        self._complete = True
-
-    def _pieces(self, source: typing.Any, left: int) -> collections.abc.Iterator[bytes]:
-        while left > 0:
-            piece = source.read(min(left, _CHUNK))
-            if not piece:
-                raise ConnectionError("the body ended early")
-            left -= len(piece)
+            pieces = _pieces(source, int(text))
+        for piece in pieces:
             self.received += len(piece)
             yield piece
-
-    def _chunked(self, source: typing.Any) -> collections.abc.Iterator[bytes]:
-        while True:
-            text = source.readline(1024).split(b";")[0].strip()
-            try:
-                left = int(text, 16)
-            except ValueError:
-                left = -1
-            if left < 0:
-                raise BadRequest(f"chunk length {text!r} is no number")
-            if left == 0:
-                while source.readline(1024).strip():
-                    pass
-                return
-            yield from self._pieces(source, left)
-            if source.readline(8).strip():
-                raise BadRequest("a chunk is longer than it says")
+        self._complete = True
 
     def body(self, limit: int = MAX_BODY) -> bytes:
         """:raises BodyTooLong: more than ``limit`` bytes."""

@@ -27,15 +27,18 @@ import socketserver
 import ssl
 import struct
 import sys
+import tempfile
 import threading
 import typing
 import wsgiref.simple_server
 
-from ibmvirt.simulators.core import process
+from ibmvirt.simulators.core import http, process
 from ibmvirt.simulators.zvm import bends, middleware
 
 # A client that stops in the middle of a request does not hold a thread for ever.
 _TIMEOUT = 120
+# Bytes of a body in chunks that are not written to a file.
+_IN_MEMORY = 1 << 20
 
 
 class _Server(socketserver.ThreadingMixIn, wsgiref.simple_server.WSGIServer):
@@ -63,16 +66,33 @@ class _Handler(wsgiref.simple_server.WSGIRequestHandler):
         return str(self.client_address[0])
 
     def handle(self) -> None:
-        """As the base class, but a Broken call ends the connection at once."""
+        """As the base class, but a Broken call ends the connection at once, and a
+        body may come in chunks, as web servers in front of a Connector take it."""
         try:
             self.raw_requestline = self.rfile.readline(65537)
         except (OSError, ssl.SSLError):
             return
         if not self.parse_request():
             return
-        source: typing.Any = self.rfile
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as room:
+            source: typing.Any = self.rfile
+            environ = self.get_environ()
+            if http.is_chunked(self.headers):
+                try:
+                    room.writelines(http.chunks(self.rfile))
+                except http.BadRequest as error:
+                    self.send_error(400, str(error))
+                    return
+                except OSError:
+                    return
+                environ["CONTENT_LENGTH"] = str(room.tell())
+                room.seek(0)
+                source = room
+            self._answer(source, environ)
+
+    def _answer(self, source: typing.Any, environ: dict[str, typing.Any]) -> None:
         sink: typing.Any = self.wfile
-        handler = _ServerHandler(source, sink, self.get_stderr(), self.get_environ())
+        handler = _ServerHandler(source, sink, self.get_stderr(), environ)
         handler.request_handler = self
         handler.run(self.server.get_app())  # type: ignore[attr-defined]
 

@@ -19,6 +19,7 @@ import socket
 import time
 
 import pytest
+import requests
 
 
 def test_a_command_fails_as_its_rule_says(zvm, client, server):
@@ -131,3 +132,30 @@ def test_a_request_that_is_no_http_harms_nobody(zvm, client):
             while connection.recv(4096):
                 pass
     assert client.ok("guest_list") == []
+
+
+def test_a_body_in_chunks_is_taken(zvm, client, tmp_path):
+    """A client that streams sends no length; a file is longer than what is kept in
+    memory."""
+    url = zvm.connector_url
+    guest = b'{"guest": {"userid": "T9", "vcpus": 1, "memory": 512, "disk_list": []}}'
+    answer = requests.post(
+        f"{url}/guests", data=iter([guest[:9], guest[9:]]), timeout=60
+    )
+    assert answer.json()["overallRC"] == 0
+    assert client.ok("guest_list") == ["T9"]
+    content = bytes(range(256)) * 8192
+    answer = requests.put(
+        f"{url}/files",
+        data=iter([content[:70000], content[70000:]]),
+        headers={"Content-Type": "application/octet-stream"},
+        timeout=60,
+    )
+    stored = answer.json()["output"]
+    assert stored["filesize_in_bytes"] == len(content)
+    host, _, port = url.removeprefix("http://").rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        head = b"POST /guests HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        connection.sendall(head + b"no number\r\n")
+        with connection.makefile("rb") as answered:
+            assert b" 400 " in answered.readline()
