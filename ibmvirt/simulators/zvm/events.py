@@ -90,8 +90,24 @@ def register(zvm: model.Zvm) -> None:
             raise ValueError(f"user: {user.name} is logged on")
         guest.log_on(zvm, user, member)
 
+    def multipath(fields: Fields) -> None:
+        _only(fields, "user", "running", "flushes")
+        name = user_of(fields).name
+        given = {key: fields[key] for key in ("running", "flushes") if key in fields}
+        if not given:
+            raise ValueError("running: one of running and flushes must be given")
+        for key, value in given.items():
+            if not isinstance(value, bool):
+                raise ValueError(f"{key}: must be true or false")
+        seen = zvm.guests.get(name, {})
+        zvm.guests[name] = {
+            **seen,
+            "multipath": given.get("running", seen.get("multipath", True)),
+            "flushes": given.get("flushes", seen.get("flushes", True)),
+        }
+
     for action in (
-        fcp_path, pool_full, log_on, log_off,
+        fcp_path, pool_full, log_on, log_off, multipath,
     ):  # fmt: skip
         zvm.world.action(action.__name__, action)
     zvm.world.check(lambda: faults(zvm))

@@ -26,9 +26,11 @@ import typing
 from ibmvirt.simulators.zvm import model
 
 # How the Connector's scripts end (documented: volumeops/templates).
+NO_MULTIPATH = 1
 WRONG_PARAMETERS = 2
 NO_PORT = 3
 NO_PATH = 4
+NOT_FLUSHED = 5
 
 Seen = dict[str, typing.Any]
 
@@ -149,9 +151,12 @@ def attach(
     """The attach script: it sets the devices online and lets Linux look for LUNs.
 
     :param seen: what the guest has; ``fcp_online`` are the devices that Linux
-        has set online, ``luns`` the numbers of the LUNs that it knows.
+        has set online, ``luns`` the numbers of the LUNs that it knows,
+        ``multipath`` whether multipathd runs.
     :returns: what the script ends with.
     """
+    if not seen.get("multipath", True):
+        return NO_MULTIPATH
     if not wanted.devices:
         return WRONG_PARAMETERS
     there = {device.vdev for device in attached(zvm, user, wanted.devices)}
@@ -172,9 +177,15 @@ def detach(
     """The detach script: Linux forgets the LUN, and sets the devices of the last
     one offline. Where it does not have them, it changes nothing.
 
+    :param seen: as for :func:`attach`; ``flushes`` is whether ``multipath -f``
+        can flush a map.
     :returns: what the script ends with.
     """
+    if not seen.get("multipath", True):
+        return NO_MULTIPATH
     status = _status(zvm, user, wanted, seen)
+    if not status and not seen.get("flushes", True):
+        return NOT_FLUSHED
     if not status:
         gone = {lun.number for _device, _port, lun in paths(zvm, user, wanted)}
         seen["luns"] = [number for number in seen["luns"] if number not in gone]

@@ -165,6 +165,36 @@ def test_an_attach_fails_and_the_connector_is_killed_in_its_rollback(
     assert fc.kept(driven) == []
 
 
+@pytest.mark.parametrize(
+    ("trouble", "shown"),
+    [
+        ({"running": False}, "multipathd service is not active"),
+        ({"flushes": False}, "flush"),
+    ],
+)
+def test_a_guest_whose_multipath_fails_keeps_its_volume(driven, spawn, trouble, shown):
+    """What fails is told with the remedy; once it is mended the detach goes on."""
+    user, volume = driven.guest(spawn).id, support.volume(1)
+    mended = dict.fromkeys(trouble, True)
+    if "running" in trouble:
+        driven.simulator.world("multipath", user=user, **trouble)
+        with pytest.raises(
+            errors.ConnectorError, match=f"{shown}.*multipathd must run"
+        ):
+            fc.attach(driven, spawn, volume)
+        fc.detach(driven, spawn, volume)
+        driven.simulator.world("multipath", user=user, **mended)
+        assert driven.simulator.compare() == []
+    fc.attach(driven, spawn, volume)
+    driven.simulator.world("multipath", user=user, **trouble)
+    with pytest.raises(errors.ConnectorError, match=f"{shown}.*multipathd must run"):
+        fc.detach(driven, spawn, volume)
+    assert fc.seen(driven, spawn)[0] == [(fc.LUN1, 2)]
+    driven.simulator.world("multipath", user=user, **mended)
+    fc.detach(driven, spawn, volume)
+    assert driven.simulator.compare() == []
+
+
 @pytest.mark.parametrize("nth", [1, 2])
 def test_a_guest_that_is_taken_for_off_in_a_detach_gives_its_devices_up(
     driven, spawn, nth

@@ -18,7 +18,7 @@ import base64
 
 import pytest
 
-from ibmvirt.simulators.zvm import generator, luns, storage
+from ibmvirt.simulators.zvm import events, generator, luns, storage
 
 LUN = "0x0001000000000000"
 PORTS = tuple(f"0x{port}" for port in generator.TARGETS)
@@ -90,6 +90,27 @@ def test_a_detach_that_fails_changes_nothing(guest):
     before = dict(guest.zvm.guests["T1"])
     assert detach(guest, last=True, devices=("1A05",)) == storage.NO_PORT
     assert guest.zvm.guests["T1"] == before
+
+
+def test_a_script_needs_a_multipathd_that_runs(guest):
+    """And a detach needs a map that can be flushed."""
+    events.register(guest.zvm)
+    act = guest.zvm.world.act
+    act({"action": "multipath", "user": "T1", "running": False})
+    assert status(guest) == detach(guest) == storage.NO_MULTIPATH
+    act({"action": "multipath", "user": "T1", "running": True})
+    assert status(guest) == 0
+    act({"action": "multipath", "user": "t1", "flushes": False})
+    assert status(guest) == 0
+    before = dict(guest.zvm.guests["T1"])
+    assert detach(guest) == storage.NOT_FLUSHED
+    assert guest.zvm.guests["T1"] == before
+    # What is not there needs no flush.
+    assert detach(guest, lun="0x0077000000000000") == storage.NO_PATH
+    act({"action": "multipath", "user": "T1", "running": False})
+    assert detach(guest) == storage.NO_MULTIPATH
+    act({"action": "multipath", "user": "T1", "running": True, "flushes": True})
+    assert detach(guest) == 0
 
 
 def test_a_device_that_comes_back_is_offline_until_a_script_or_a_boot(guest):

@@ -50,6 +50,12 @@ def world(system):
         ({"action": "log_on", "user": "nobody"}, KeyError, "user NOBODY"),
         ({"action": "log_on", "user": "t1", "at": 1}, ValueError, "at: unknown field"),
         ({"action": "log_off", "user": "t1"}, ValueError, "T1 is not logged on"),
+        ({"action": "multipath", "running": True}, ValueError, "user: must be a text"),
+        ({"action": "multipath", "user": "t1"}, ValueError, "running: one of"),
+        (
+            {"action": "multipath", "user": "t1", "running": True, "flushes": 0},
+            *(ValueError, "flushes: must be true or false"),
+        ),
     ],
 )
 def test_a_wrong_action_changes_nothing(world, fields, error, text):
