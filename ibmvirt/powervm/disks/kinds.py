@@ -15,12 +15,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing
 
 from ibmvirt.common import capability, plan
 from ibmvirt.powervm import writer
 from ibmvirt.powervm.disks import base, localdisk, ssp
-from ibmvirt.powervm.rest import topology, uploads
+from ibmvirt.powervm.rest import errors, topology, uploads
 
 
 class Disks(capability.Disks):
@@ -59,7 +60,17 @@ class Disks(capability.Disks):
                 kind.delete(mine)
 
     def leftovers(self, server: plan.Server) -> tuple[plan.DiskRef, ...]:
-        return self.configured.leftovers(server)
+        """Of the configured kind; of another where there are none.
+
+        A removal may have been cut off before the option was changed.
+        """
+        others = [kind for kind in self._by_type.values() if kind != self.configured]
+        found = self.configured.leftovers(server)
+        for kind in others:
+            if not found:
+                with contextlib.suppress(errors.NotThere):
+                    found = kind.leftovers(server)
+        return found
 
     def owned_by(self, server: plan.Server, device_type: str, name: str) -> bool:
         """Whether a backing device is a disk that was made for this server."""

@@ -112,7 +112,7 @@ class LocalDisks(base.DiskKind):
     def groups(self) -> tuple[topology.Group, ...]:
         """The volume groups that new disks are made in.
 
-        :raises HypervisorError: there is none, or more than one name of them.
+        :raises NotThere: there is none, or more than one name of them.
         """
         known = self._topology.groups()
         found = tuple(
@@ -126,7 +126,7 @@ class LocalDisks(base.DiskKind):
         names = sorted(f"{group.name} of {group.vios.name}" for group in known)
         # It may be made now.
         self._topology.drop_groups()
-        raise exceptions.HypervisorError(
+        raise errors.NotThere(
             "find the volume group for disks",
             f"[powervm]volume_group_name is {self._group!r}, volume_group_vios_name "
             f"is {self._vios!r}, and there are: {', '.join(names) or 'none'}",
@@ -329,10 +329,28 @@ class LocalDisks(base.DiskKind):
         )
 
     def leftovers(self, server: plan.Server) -> tuple[plan.DiskRef, ...]:
-        """One call for each volume group."""
+        """One call for each volume group; where none has any, for all others.
+
+        The options may have named another group when they were made.
+        """
+        try:
+            groups = self.groups()
+        except errors.NotThere as error:
+            LOG.debug("%s", error)
+            groups = ()
+        found = self._named(server, groups)
+        if not found:
+            others = [one for one in self._topology.groups() if one not in groups]
+            found = self._named(server, others)
+        return found
+
+    def _named(
+        self, server: plan.Server, groups: collections.abc.Iterable[topology.Group]
+    ) -> tuple[plan.DiskRef, ...]:
+        """The disks of these groups that have a name of the server's."""
         names = _names(server.uuid)
         found = []
-        for group in self.groups():
+        for group in groups:
             with errors.attempting(f"look for disks of {server.name}"):
                 wrapper = self._read(group)
             self.images.look(group, wrapper)

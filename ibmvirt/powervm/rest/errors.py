@@ -31,6 +31,10 @@ class JobFailed(exceptions.HypervisorError):
     """A job ran and ended with an error."""
 
 
+class NotThere(exceptions.HypervisorError):
+    """The options name a place that the system does not have."""
+
+
 @contextlib.contextmanager
 def attempting(what: str) -> collections.abc.Iterator[None]:
     """Name what the block attempts in the errors that leave it."""

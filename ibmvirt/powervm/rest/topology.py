@@ -329,7 +329,7 @@ class Topology:
     def tier(self) -> Tier:
         """The tier for new disks.
 
-        :raises HypervisorError: no cluster, or no such tier.
+        :raises NotThere: no cluster, or no such tier.
         """
         found: Tier = self._once("tier", self._read_tier)
         return found
@@ -341,7 +341,7 @@ class Topology:
             wanted = [c for c in clusters if self._cluster in ("", c.name)]
             if len(wanted) != 1:
                 names = ", ".join(sorted(c.name for c in clusters)) or "none"
-                raise exceptions.HypervisorError(
+                raise errors.NotThere(
                     what,
                     f"[powervm]cluster_name is {self._cluster!r} and the clusters "
                     f"are: {names}",
@@ -359,7 +359,7 @@ class Topology:
                     tier.uuid, tier.name, pool.uuid, pool.name, tier.href, nodes, others
                 )
         names = ", ".join(sorted(tier.name for tier in tiers)) or "none"
-        raise exceptions.HypervisorError(
+        raise errors.NotThere(
             what,
             f"the pool {pool.name} has no tier {self._tier_name or '(default)'}; it "
             f"has {names}",

@@ -219,6 +219,41 @@ def test_a_servers_disks_are_removed_where_new_ones_are_units(driven, novalink):
         assert novalink.compare() == []
 
 
+SSP = {"disk_driver": "ssp"}
+ELSEWHERE = {"disk_driver": "localdisk", "volume_group_name": "othervg"}
+
+
+@pytest.mark.parametrize(
+    ("made_by", "removed_by", "key"),
+    [
+        (ON_ONE, SSP, "POST VirtualIOServer/{id}/VolumeGroup/{id}"),
+        (SSP, LOCAL, "DELETE Tier/{id}/LogicalUnit/{id}"),
+        (ON_ONE, ELSEWHERE, "POST VirtualIOServer/{id}/VolumeGroup/{id}"),
+    ],
+)
+def test_a_removal_that_was_cut_off_ends_with_other_options(
+    novalink, made_by, removed_by, key
+):
+    """Nothing is mapped any more by which the disks would be found."""
+    with powervm.running(novalink, **made_by) as driven:
+        spawn = driven.plan()
+        driven.backend.disks.prepare_image(spawn.image, driven.source)
+        novalink.mark()
+        driven.spawn(dataclasses.replace(spawn, config_drive=False))
+        rule = novalink.rule(
+            match={"key": key}, count=None, effect=powervm.fault("refuse")
+        )
+        with pytest.raises(exceptions.HypervisorError, match="delete the disk"):
+            driven.destroy(spawn)
+        novalink.delete_rule(rule)
+        (left,) = driven.backend.disks.leftovers(spawn.server)
+    with powervm.running(novalink, **removed_by) as driven:
+        assert driven.backend.disks.within_reach(spawn.server)
+        driven.destroy(spawn)
+        assert driven.backend.disks.leftovers(spawn.server) == ()
+    assert novalink.compare() == [], left
+
+
 def test_a_disk_of_an_earlier_try_is_not_taken_for_a_new_one(driven):
     spawn = driven.plan()
     local = driven.backend.disks.configured
