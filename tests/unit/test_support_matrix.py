@@ -73,3 +73,12 @@ def test_the_tests_that_refuse_are_there():
 
 def test_the_features_of_novas_suite_are_those_of_the_matrix():
     assert set(conformance.FEATURES.values()) <= set(matrix.rows())
+
+
+def test_the_docs_name_tests_that_there_are():
+    text = (matrix.ROOT / "docs/contributor/small-nova.rst").read_text()
+    named = set(re.findall(r"``(test_\w+)``", text))
+    places = (matrix.ROOT / THROUGH_THE_API).glob("test_*.py")
+    known = {name for place in places for name in named_in(place)}
+    assert len(named) > 20
+    assert named - known == set()

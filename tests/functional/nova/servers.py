@@ -48,16 +48,39 @@ __all__ = [
 
 
 def between(nova):
-    """A mark before a test; rules, servers and volumes are removed after it."""
+    """A mark before a test; its rules, servers and volumes are removed after it.
+
+    Servers that were there before stay. Of all else a test leaves nothing itself.
+    """
+    standing = {server.id for server in nova.client.compute.servers()}
+    before = _furniture(nova)
     nova.left_open = set(nova.simulator.verify())
     nova.simulator.admin("DELETE", "journal")
     nova.simulator.mark()
     yield nova
     nova.simulator.delete_rule()
     for server in nova.client.compute.servers():
-        delete(nova, server)
+        if server.id not in standing:
+            delete(nova, server)
     for volume in nova.client.block_storage.volumes():
         drop_volume(nova, volume)
+    assert _furniture(nova) == before
+
+
+def _furniture(nova):
+    """What of the clouds' other things is there: (sort, id)."""
+    client = nova.client
+    return {
+        (name, found.id)
+        for name, listed in (
+            ("image", client.image.images()),
+            ("flavor", client.compute.flavors(is_public=None)),
+            ("aggregate", client.compute.aggregates()),
+            ("group", client.compute.server_groups(all_projects=True)),
+            ("port", client.network.ports()),
+        )
+        for found in listed
+    }
 
 
 @contextlib.contextmanager

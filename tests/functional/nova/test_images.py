@@ -102,7 +102,7 @@ def test_a_delete_ends_an_image_transfer(powervm):
         container_format="bare", validate_checksum=False, transfer_seconds="600",
     )  # fmt: skip
     server = servers.boot(powervm, "slow", image_id=image.id)
-    powervm.simulator.wait_journal(
+    assert powervm.simulator.wait_journal(
         memento=f"spawn:{server.id}", key="PUT web/File/contents/{id}"
     )
     powervm.client.compute.delete_server(server)
