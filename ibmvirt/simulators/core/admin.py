@@ -51,13 +51,18 @@ class Admin:
         self._in = instruments
         self._world = state
         self._blobs = contents
-        self._routes: list[tuple[str, re.Pattern[str], Route]] = []
+        self._routes: list[tuple[str, re.Pattern[str], Route, bool]] = []
         instruments.handle(world=lambda effect, _call: state.act(effect))
         self._add_common()
 
-    def route(self, verb: str, pattern: str, action: Route) -> None:
-        """``action`` gets the pattern's groups, then the body for PUT and POST."""
-        self._routes.append((verb, re.compile(f"/sim/{pattern}$"), action))
+    def route(
+        self, verb: str, pattern: str, action: Route, *, raw: bool = False
+    ) -> None:
+        """``action`` gets the pattern's groups, then the body for PUT and POST.
+
+        :param raw: the body is no JSON: the request in its place.
+        """
+        self._routes.append((verb, re.compile(f"/sim/{pattern}$"), action, raw))
 
     def answer(self, request: http.Request) -> http.Response:
         try:
@@ -77,7 +82,7 @@ class Admin:
         if verb_asked == "GET" and request.path in ("/", "/sim", "/sim/"):
             return page.render(self.name, self._world, self._in)
         found = request.path in ("/", "/sim", "/sim/")
-        for verb, pattern, action in self._routes:
+        for verb, pattern, action, raw in self._routes:
             match = pattern.match(request.path)
             if match is None:
                 continue
@@ -86,7 +91,7 @@ class Admin:
                 continue
             arguments = list(match.groups())
             if verb in ("PUT", "POST"):
-                arguments.append(_body(request))
+                arguments.append(request if raw else _body(request))
             elif request.query:
                 arguments.append(request.query)
             result = action(*arguments)
@@ -98,7 +103,10 @@ class Admin:
     def _add_common(self) -> None:
         route, inst, state = self.route, self._in, self._world
         route("GET", "state", self._state)
-        route("PUT", "state", state.load)
+        route("PUT", "state", lambda body: state.load(body, self._blobs.has))
+        route("GET", "contents", lambda *_q: self._contents())
+        route("GET", "contents/([0-9a-f]{64})", lambda name, *_q: self._content(name))
+        route("PUT", "contents", self._put_content, raw=True)
         route("GET", "world", lambda *_q: {"actions": state.actions()})
         route("POST", "world", state.act)
         route("POST", "mark", lambda body: state.mark(_named(body)))
@@ -126,6 +134,30 @@ class Admin:
         if form not in ("compared", "dump"):
             raise AdminError(400, "form: must be compared or dump")
         return self._world.dump() if form == "dump" else self._world.state()
+
+    def _contents(self) -> typing.Any:
+        """What a dump names, with its bytes' number."""
+        names = sorted(self._world.contents())
+        return [{"name": name, "size": self._blobs.size(name)} for name in names]
+
+    def _content(self, name: str) -> http.Response:
+        try:
+            source = self._blobs.open(name)
+        except KeyError:
+            raise AdminError(404, f"there is no content {name}") from None
+        return http.Response(
+            200,
+            source,
+            {"Content-Type": "application/octet-stream"},
+            length=self._blobs.size(name),
+        )
+
+    def _put_content(self, request: http.Request) -> typing.Any:
+        """Take the bytes in, for a dump that names them."""
+        with self._blobs.writer() as writer:
+            for piece in request.stream():
+                writer.write(piece)
+            return {"name": writer.commit(), "size": writer.size}
 
     def _reset(self, body: typing.Any) -> None:
         name = _named(body, "journal")

@@ -23,6 +23,7 @@ import contextlib
 import hashlib
 import os
 import pathlib
+import re
 import tempfile
 import threading
 import time
@@ -31,6 +32,14 @@ import typing
 _GRACE = 60.0
 # Real seconds between looks for contents that nobody names any more.
 _COLLECT = 30.0
+
+
+_NAME = re.compile("[0-9a-f]{64}")
+
+
+def named(text: str) -> list[str]:
+    """The blobs that a text names, such as an object's list of contents."""
+    return _NAME.findall(text)
 
 
 class Blobs:
@@ -49,6 +58,13 @@ class Blobs:
         with self.writer() as writer:
             writer.write(content)
             return writer.commit()
+
+    def has(self, name: str) -> bool:
+        try:
+            self.path(name)
+        except KeyError:
+            return False
+        return True
 
     def path(self, name: str) -> pathlib.Path:
         """:raises KeyError: no such blob."""

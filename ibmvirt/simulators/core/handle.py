@@ -18,6 +18,7 @@ import collections.abc
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,9 @@ import urllib.parse
 import urllib.request
 
 from ibmvirt.simulators.core import process
+
+# Seconds to wait for the bytes of a disk.
+_BYTES = 300.0
 
 
 class SimulatorError(Exception):
@@ -154,12 +158,44 @@ class Simulator:
         return self.admin("GET", "state")
 
     def dump(self) -> typing.Any:
-        """The world whole, for :meth:`load`."""
+        """The world whole but for the bytes of disks, for :meth:`load`."""
         return self.admin("GET", "state?form=dump")
 
     def load(self, dump: typing.Any) -> None:
-        """Replace the collections that a dump has."""
+        """Replace the collections that a dump has.
+
+        :raises SimulatorError: it is wrong, or names bytes that are not here.
+        """
         self.admin("PUT", "state", dump)
+
+    def save(self, directory: pathlib.Path) -> None:
+        """Write the world with the bytes of its disks, for :meth:`restore`."""
+        contents = directory / "contents"
+        contents.mkdir(parents=True, exist_ok=True)
+        (directory / "world.json").write_text(json.dumps(self.dump()))
+        for found in self.admin("GET", "contents"):
+            url = f"{self.admin_url}/sim/contents/{found['name']}"
+            with (
+                urllib.request.urlopen(url, timeout=_BYTES) as source,  # noqa: S310
+                (contents / found["name"]).open("wb") as target,
+            ):
+                shutil.copyfileobj(source, target)
+
+    def restore(self, directory: pathlib.Path) -> None:
+        """Load what :meth:`save` wrote, also of another process.
+
+        :raises SimulatorError: it is wrong.
+        """
+        for path in sorted((directory / "contents").iterdir()):
+            with path.open("rb") as source:
+                call = urllib.request.Request(  # noqa: S310
+                    f"{self.admin_url}/sim/contents",
+                    data=source,
+                    headers={"Content-Length": str(path.stat().st_size)},
+                    method="PUT",
+                )
+                urllib.request.urlopen(call, timeout=_BYTES).close()  # noqa: S310
+        self.load(json.loads((directory / "world.json").read_text()))
 
     def world(self, action: str, **fields: typing.Any) -> None:
         """Change the world from outside, by an action of this simulator."""

@@ -26,7 +26,7 @@ import dataclasses
 import threading
 import typing
 
-from ibmvirt.simulators.core import versions
+from ibmvirt.simulators.core import blobs, versions
 
 # What a collection is for when two states are compared.
 KEPT = "kept"  # compared
@@ -42,6 +42,10 @@ Around = collections.abc.Callable[[], contextlib.AbstractContextManager[None]]
 Action = collections.abc.Callable[[dict[str, typing.Any]], None]
 
 
+def _contents(value: typing.Any) -> list[str]:
+    return blobs.named(getattr(value, "blob", ""))
+
+
 def _never(_value: typing.Any) -> bool:
     return False
 
@@ -51,12 +55,13 @@ class Codec:
     """How a value is written as JSON in a dump, and made again from it.
 
     ``load`` raises ValueError for what cannot be a value; ``key`` tells under
-    which key a value belongs.
+    which key a value belongs, ``contents`` which blobs it names.
     """
 
     dump: collections.abc.Callable[[typing.Any], typing.Any]
     load: collections.abc.Callable[[typing.Any], typing.Any]
     key: collections.abc.Callable[[typing.Any], str] | None = None
+    contents: collections.abc.Callable[[typing.Any], list[str]] = _contents
 
 
 class Collection(versions.Versions):
@@ -289,14 +294,33 @@ class World:
             if c.codec is not None
         }
 
-    def load(self, given: typing.Any) -> None:
+    def contents(self) -> set[str]:
+        """The blobs that the values of a dump name."""
+        current = self._current()
+        return {
+            blob
+            for c in self._collections.values()
+            if c.codec is not None
+            for value in current[c.name].values()
+            for blob in c.codec.contents(value)
+        }
+
+    def load(
+        self,
+        given: typing.Any,
+        has: collections.abc.Callable[[str], bool] = lambda _blob: True,
+    ) -> None:
         """Replace the collections that a dump names; all of it or nothing.
 
-        :raises ValueError: not a dump of this kind of world; names the place.
+        :param has: whether a blob is here.
+        :raises ValueError: not a dump of this kind of world, or a blob is not
+            here; names the place.
         """
         if not isinstance(given, dict) or not given:
             raise ValueError("state: must be an object of collections, as a dump is")
         loaded = {name: self._load(name, values) for name, values in given.items()}
+        for found, values in loaded.values():
+            _need_contents(found, values, has)
         with self.lock:
             self.epoch += 1
             with self.transaction():
@@ -370,6 +394,21 @@ class World:
     def verify(self) -> list[str]:
         with self.lock:
             return [text for check in self._checks for text in check()]
+
+
+def _need_contents(
+    found: Collection,
+    values: dict[str, typing.Any],
+    has: collections.abc.Callable[[str], bool],
+) -> None:
+    """:raises ValueError: a value names a blob that is not here."""
+    for key, value in values.items():
+        for blob in found.codec.contents(value) if found.codec else ():
+            if not has(blob):
+                raise ValueError(
+                    f"{found.name}/{key}: its content {blob} is not here: PUT the "
+                    "bytes to /sim/contents first"
+                )
 
 
 def _compare(

@@ -18,7 +18,6 @@ import argparse
 import gc
 import os
 import pathlib
-import re
 import secrets
 import ssl
 import typing
@@ -70,9 +69,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--no-ssp", action="store_true", help="no cluster and shared storage pool")
     add("--no-rmc", action="store_true", help="no partition gets an RMC connection")
     add("--strict", action="store_true", help="refuse what careless clients send")
-
-
-_BLOB = re.compile("[0-9a-f]{64}")
 
 
 def _whole(least: int, most: int) -> typing.Callable[[str], int]:
@@ -203,7 +199,7 @@ class Machine:
         for value in self.fabric.world.values():
             blob = getattr(value, "blob", "")
             if blob:
-                used.update(_BLOB.findall(blob))
+                used.update(blobs.named(blob))
         return used
 
     def _after_reset(self) -> None:

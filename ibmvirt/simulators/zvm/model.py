@@ -214,6 +214,11 @@ def _key(value: typing.Any) -> str:
     return str(getattr(value, "key", None) or value.name)
 
 
+def _drive(seen: dict[str, typing.Any]) -> list[str]:
+    """The config drive that a guest took."""
+    return [str(seen["config_drive"])] if seen.get("config_drive") else []
+
+
 class Zvm:
     """The world of one SSI cluster, or of one system."""
 
@@ -241,7 +246,7 @@ class Zvm:
         add = self.world.collection
         texts = world.Codec(list, tuple)
         self.lists = add("name_lists", world.KEPT, list, codec=texts)
-        same = world.Codec(dict, dict)
+        same = world.Codec(dict, dict, contents=_drive)
         self.guests = add("guests", world.LOG, dict, codec=same)
         self.consoles = add("consoles", world.LOG, list, codec=texts)
         self.counters = add("counters", world.COUNTER, codec=world.Codec(int, int))

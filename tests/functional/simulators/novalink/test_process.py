@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import pathlib
@@ -26,6 +27,7 @@ import pytest
 from pypowervm.wrappers import storage as pvm_stor
 
 from ibmvirt.simulators import cli
+from ibmvirt.simulators.core import handle
 from ibmvirt.simulators.novalink import NovaLinkSimulator
 from tests.functional.simulators.novalink import support
 from tests.unit.simulators.novalink import requests
@@ -179,3 +181,16 @@ def test_two_systems_share_a_pool_and_nothing_else():
         finally:
             for session in sessions:
                 session._logoff()
+
+
+def test_a_world_goes_to_another_process_with_its_disks(novalink, tmp_path):
+    content = bytes(range(256)) * 4096
+    given = {"content": base64.b64encode(content).decode()}
+    lun = novalink.admin("PUT", "luns/1", given)
+    novalink.save(tmp_path)
+    with NovaLinkSimulator() as other:
+        with pytest.raises(handle.SimulatorError, match="luns/1: its content"):
+            other.load(novalink.dump())
+        other.restore(tmp_path)
+        assert other.disk(lun["udid"]) == content
+        assert other.dump() == novalink.dump()

@@ -19,7 +19,8 @@ import pathlib
 
 import pytest
 
-from ibmvirt.simulators.zvm import imagefile
+from ibmvirt.simulators.core import handle
+from ibmvirt.simulators.zvm import ZVMSimulator, imagefile
 from tests.functional.simulators.zvm.conftest import RAW, Client
 
 
@@ -146,6 +147,25 @@ def test_a_captured_image_has_the_disks_bytes(zvm, client, server, tmp_path):
     client.ok("guest_deploy", "T2", "captured")
     assert zvm.disk("T2/0100") == zvm.disk(f"{server}/0100")
     client.ok("image_delete", "captured")
+
+
+def test_a_world_goes_to_another_process_with_its_disks(zvm, client, server, tmp_path):
+    """And what guests took from their readers; the Connector knows none of it."""
+    client.ok("guest_start", server)
+    zvm.save(tmp_path)
+    with ZVMSimulator("--rate", "100") as other:
+        with pytest.raises(handle.SimulatorError, match=f"{server}/0100: its content"):
+            other.load(zvm.dump())
+        other.restore(tmp_path)
+        assert other.verify() == []
+        assert other.disk(f"{server}/0100")[: len(RAW)] == RAW
+        assert other.guest(server) == zvm.guest(server)
+        there = Client(other.connector_url)
+        assert there.ok("guest_list") == []
+        there.ok("guest_register", server, "os_version=rhel9.4", "1")
+        assert there.ok("guest_get_power_state", server) == "on"
+        there.ok("guest_delete", server)
+        assert other.verify() == []
 
 
 def test_what_is_deleted_leaves_nothing(zvm, client, server):

@@ -22,6 +22,7 @@ import urllib.request
 import pytest
 
 from ibmvirt.simulators.core import handle
+from tests.support import toysim
 
 
 def test_state_mark_reset_compare_with_contents(toy, client):
@@ -51,6 +52,24 @@ def test_dump_and_load(toy, client):
     with pytest.raises(handle.SimulatorError, match=r"400.*boxes/b"):
         toy.load({"boxes": {"b": {"size": 1}}})
     assert client("GET", "/boxes/a")[0] == 200
+
+
+def test_a_world_goes_to_another_process_with_its_contents(toy, client, tmp_path):
+    client("PUT", "/boxes/a", b"one")
+    client("PUT", "/boxes/b", b"two" * 9)
+    toy.save(tmp_path)
+    with toysim.ToySimulator() as other:
+        # Without the bytes nothing is loaded.
+        with pytest.raises(handle.SimulatorError, match=r"400 .*boxes/a: its content"):
+            other.load(toy.dump())
+        assert other.state()["kept"]["boxes"] == {}
+        other.restore(tmp_path)
+        assert other.disk("a") == b"one"
+        assert other.disk("b") == b"two" * 9
+        assert other.dump() == toy.dump()
+        missing = "0" * 64
+        with pytest.raises(handle.SimulatorError, match=f"404 .*content {missing}"):
+            other.admin("GET", f"contents/{missing}")
 
 
 def test_verify_and_actions(toy):
