@@ -46,14 +46,12 @@ class Operation:
     :param target: the server's UUID, or the name of a task.
     :param probe: tells whether Nova no longer wants this; asked at most
         every :data:`clock.LOOK` seconds, from any thread.
-    :param deadline: on the clock of :mod:`clock`; None = none.
     """
 
     name: str
     target: str
     request_id: str | None = None
     probe: Probe | None = None
-    deadline: float | None = None
     _stop: str | None = None
     _asked: float = float("-inf")
     _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
@@ -69,9 +67,6 @@ class Operation:
 
     def stopped(self) -> str | None:
         """Why the operation shall stop, or None."""
-        if self._stop is None and self.deadline is not None:
-            if clock.now() > self.deadline:
-                self.stop("its time is over")
         if self._stop is None and self.probe is not None:
             with self._lock:
                 due = clock.now() - self._asked >= clock.LOOK

@@ -89,4 +89,4 @@ class ImageGone(HypervisorError):
 
 
 class Cancelled(IBMVirtError):
-    """The server is being deleted, or its deadline has passed."""
+    """The server is being deleted: Nova does not want the operation any more."""

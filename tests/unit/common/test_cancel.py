@@ -126,14 +126,6 @@ class TestOperation:
         ):
             context.wait(3600)
 
-    def test_a_wait_ends_with_the_deadline(self, fast_clock):
-        work = context.Operation("spawn", "u", deadline=clock.now() + 6)
-        with (
-            context.operation(work),
-            pytest.raises(exceptions.Cancelled, match="its time is over"),
-        ):
-            context.wait(3600)
-
     def test_a_revert_is_not_stopped(self):
         work = context.Operation("spawn", "u")
         work.stop("deleted")
