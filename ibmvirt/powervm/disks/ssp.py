@@ -23,8 +23,8 @@ import logging
 import math
 import typing
 
+from pypowervm import const, util
 from pypowervm import exceptions as pypowervm
-from pypowervm import util
 from pypowervm.wrappers import storage as storage_wrapper
 
 from ibmvirt.common import capability, exceptions, plan
@@ -35,6 +35,7 @@ LOG = logging.getLogger(__name__)
 
 KIND = "LogicalUnit"
 _MIB_PER_GB = 1024
+_BAD_REQUEST = 400
 _PREFIXES = {"root": "boot", "ephemeral": "eph", "swap": "swap"}
 
 
@@ -77,6 +78,7 @@ class SharedPool(base.DiskKind):
         """:param patience: see :class:`pool_images.Images`."""
         self._adapter = adapter
         self._topology = places
+        self._tells_free = True
         self._units = units.Units(adapter, places)
         self.images = pool_images.Images(
             self._units, sender, lambda: str(places.system().uuid), patience
@@ -97,20 +99,38 @@ class SharedPool(base.DiskKind):
         return f"tier {tier.name} of {tier.pool_name}"
 
     def capacity(self) -> tuple[float, float]:
-        """The tier's; the platform tells what is free of the pool only.
-
-        Two calls.
-        """
+        """The tier's, and not more than the pool has. Two calls."""
         tier = self._topology.tier()
         with errors.attempting(f"read the tier {tier.name} of {tier.pool_name}"):
             try:
                 pool = storage_wrapper.SSP.get(self._adapter, uuid=tier.pool_uuid)
-                found = storage_wrapper.Tier.get(self._adapter, uuid=tier.uuid)
+                found = self._read_tier(tier.uuid)
             except pypowervm.HttpNotFound:
                 self._topology.drop()
                 raise
         capacity = float(found.capacity or pool.capacity)
-        return capacity, min(float(pool.free_space), capacity)
+        free = found.element.find("FreeSpace")
+        own = float(free.text) if free is not None and free.text else capacity
+        return capacity, min(own, float(pool.free_space), capacity)
+
+    def _read_tier(self, uuid: str) -> typing.Any:
+        """With what is free in it, where the platform tells.
+
+        IBM's reference of the REST API names it (Tier, FreeSpace). No recorded
+        response has it, and all are without extended groups; the library knows
+        one for tiers.
+        """
+        if self._tells_free:
+            try:
+                return storage_wrapper.Tier.get(
+                    self._adapter, uuid=uuid, xag=[const.XAG.TIER_THRESH]
+                )
+            except pypowervm.HttpError as error:
+                if errors.status_of(error) != _BAD_REQUEST:
+                    raise
+                LOG.info("tiers have no extended group: %s", errors.message(error))
+                self._tells_free = False
+        return storage_wrapper.Tier.get(self._adapter, uuid=uuid)
 
     def vioses(
         self, disk: plan.DiskRef, active: tuple[topology.Vios, ...]

@@ -131,6 +131,7 @@ def _pool(fabric: store.Fabric, options: Options) -> None:
             "Type": "UnrestrictedSystemTier",
             "IsDefault": True,
             "Capacity": options.ssp_gb,
+            "FreeSpace": options.ssp_gb,
             "MirrorState": "NotMirrored",
             "FailureGroups": {
                 "FailureGroup": {

@@ -25,10 +25,11 @@ from ibmvirt.common import exceptions, plan
 from tests.support import powervm
 
 
-def add_tier(novalink, name, capacity=None):
+def add_tier(novalink, name, capacity=None, free=None):
     """A further tier of the pool, like the one that there is.
 
     :param capacity: in GB.
+    :param free: the same; '' = it does not tell.
     """
     dump = novalink.dump()
     shared = dump["shared"]
@@ -42,6 +43,9 @@ def add_tier(novalink, name, capacity=None):
     if capacity is not None:
         # The first is the tier's, the second its failure group's.
         text = re.sub("(Capacity[^>]*>)[0-9]+", rf"\g<1>{capacity}", text, count=1)
+    if free is not None:
+        text, count = re.subn("(FreeSpace[^>]*>)[0-9.]+", rf"\g<1>{free}", text)
+        assert count == 1
     shared[key.replace(tier["uuid"], other)] = {**tier, "uuid": other, "xml": text}
     novalink.load({"shared": shared})
 
@@ -111,6 +115,42 @@ def test_the_inventory_is_that_of_the_tier(novalink):
     # A share of the node is taken of the tier too.
     with powervm.running(novalink, tier_name="FAST", disk_capacity_gb=40) as driven:
         assert driven.backend.host.resources().disk_gb == 40
+
+
+@pytest.mark.parametrize(("told", "used"), [(25, 75), ("", 0)])
+def test_what_is_free_is_that_of_the_tier_where_it_tells(novalink, told, used):
+    add_tier(novalink, "FAST", capacity=100, free=told)
+    with powervm.running(novalink, tier_name="FAST") as driven:
+        assert driven.backend.host.resources().disk_gb_used == used
+    with powervm.running(novalink) as driven:
+        assert driven.backend.host.resources().disk_gb_used == 0
+
+
+def test_what_a_disk_takes_is_taken_of_its_tier(novalink):
+    add_tier(novalink, "FAST", capacity=100, free=100)
+    with powervm.running(novalink, tier_name="FAST") as driven:
+        spawn = driven.plan(root=40 * 1024)
+        driven.spawn(spawn)
+        # A thin unit has a tenth of its size at first.
+        assert driven.backend.host.resources().disk_gb_used == 5
+        novalink.world("free_space", pool="ssp1", gb=60)
+        assert driven.backend.host.resources().disk_gb_used == 40
+        big = driven.plan(2, root=2000 * 1024)
+        with pytest.raises(exceptions.HypervisorError, match="VIOS00012"):
+            driven.spawn(big)
+
+
+def test_a_platform_without_that_group_is_asked_without_it_from_then_on(novalink):
+    key = "GET Tier/{id}?group=TierThreshold"
+    novalink.rule(
+        match={"key": key}, count=None,
+        effect={"kind": "refuse", "status": 400, "message": "Unknown group"},
+    )  # fmt: skip
+    with powervm.running(novalink) as driven:
+        for _try in range(2):
+            assert driven.backend.host.resources().disk_gb_used == 0
+        keys = [record["key"] for record in novalink.journal()]
+        assert keys.count(key) == 1
 
 
 def test_a_tier_that_the_pool_does_not_have_is_named(novalink):

@@ -146,10 +146,10 @@ def resize(system: store.System, unit: store.SimObject, size: float) -> store.Si
 def _take(
     system: store.System, home: store.SimObject, size: float, *, thin: bool
 ) -> None:
-    """Account for ``size`` GB more in a tier, or less; a pool shows what is
-    free in it.
+    """Account for ``size`` GB more in a tier, or less; it and its pool show
+    what is free in them.
 
-    :raises Refusal: the pool has not as much.
+    :raises Refusal: one of them has not as much.
     """
     pool = (
         home
@@ -158,8 +158,15 @@ def _take(
     )
     need = size / 10 if thin else size
     free = float(pool.value("FreeSpace", "0"))
-    if need > free:
-        raise refuse("pool_full", wanted=round(need, 4), free=round(free, 4))
+    # A captured tier does not tell.
+    own = home.value("FreeSpace") if home.type == "Tier" else ""
+    least = min(free, float(own)) if own else free
+    if need > least:
+        raise refuse("pool_full", wanted=round(need, 4), free=round(least, 4))
+    if own:
+        tier = xml.copy_of(home.element)
+        table.set_value(tier, "FreeSpace", round(float(own) - need, 6))
+        system.replace(home.changed(tier), quiet=True)
     total = float(pool.value("TotalLogicalUnitSize", "0")) + size
     capacity = float(pool.value("Capacity", "0"))
     element = xml.copy_of(pool.element)

@@ -98,6 +98,8 @@ class Tier(base.Noun):
     """A part of a pool that holds logical units; read only.
 
     - captured: its elements (tier.txt)
+    - documented: FreeSpace (the reference of the REST API)
+    - assumed: it is in the group TierThreshold; no capture is with that
     """
 
     TYPE = "Tier"
