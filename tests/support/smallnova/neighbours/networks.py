@@ -255,10 +255,11 @@ class Networks(base.Service):
     def _watch(self):
         while not self._stop.wait(_LOOK):
             with self.lock:
+                # Copies: a port may be unbound before it is compared.
                 bound = [
-                    p
-                    for p in self.data["ports"].values()
-                    if p["binding:vif_type"] == self.vif_type
+                    dict(port)
+                    for port in self.data["ports"].values()
+                    if port["binding:vif_type"] == self.vif_type
                 ]
             if not bound:
                 continue
