@@ -28,6 +28,10 @@ from ibmvirt.common import clock, context
 
 LOG = logging.getLogger(__name__)
 
+# Seconds before a revert that failed is tried once more, if it failed within so
+# many: who waited for a hypervisor for long need not wait again.
+_REVERT_PAUSE, _QUICK = 2.0, 30.0
+
 Action = collections.abc.Callable[..., typing.Any]
 
 
@@ -77,8 +81,8 @@ class Step(task.Task):
         the value that ``provides`` names.
     :param revert: called with the same values and with ``result``, which is
         None when the action failed: it may then have happened in half. It
-        is idempotent. What it raises is logged and never hides the first
-        error.
+        is idempotent: it is tried once more when it fails. What it raises then
+        is logged and never hides the first error.
     :param requires: names of values from other steps.
     :param after: names of steps' values to wait for without using them.
     """
@@ -146,15 +150,33 @@ class Step(task.Task):
         if isinstance(result, failure.Failure):
             result = None
         started = clock.now()
-        try:
-            with context.reverting():
-                assert self._revert is not None
-                self._revert(result=result, **self._kwargs)
-        except Exception as error:
-            LOG.exception("%s: the revert of %r failed", self.run.flow, self.name)
-            self._tell("revert failed", started, str(error))
+        with context.reverting():
+            error = self._attempt_revert(result)
+            if error is not None and clock.now() - started <= _QUICK:
+                # Nova does not always come back to remove what stays.
+                LOG.warning(
+                    "%s: the revert of %r failed, and is tried once more: %s",
+                    self.run.flow,
+                    self.name,
+                    error,
+                )
+                clock.sleep(_REVERT_PAUSE)
+                error = self._attempt_revert(result)
+        if error is None:
+            self._tell("reverted", started)
             return
-        self._tell("reverted", started)
+        LOG.error(
+            "%s: the revert of %r failed", self.run.flow, self.name, exc_info=error
+        )
+        self._tell("revert failed", started, str(error))
+
+    def _attempt_revert(self, result: typing.Any) -> Exception | None:
+        assert self._revert is not None
+        try:
+            self._revert(result=result, **self._kwargs)
+        except Exception as error:
+            return error
+        return None
 
     def _tell(self, event: str, started: float, error: str = "") -> None:
         assert self.run is not None

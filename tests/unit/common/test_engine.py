@@ -22,7 +22,7 @@ import pytest
 from oslo_context import context as oslo_context
 from taskflow.patterns import graph_flow, linear_flow
 
-from ibmvirt.common import context, engine, exceptions, render, step
+from ibmvirt.common import clock, context, engine, exceptions, render, step
 
 
 def test_flows_are_drawn_by_level():
@@ -125,20 +125,44 @@ def test_the_first_error_keeps_its_cause():
     assert caught.value.__cause__ is cause
 
 
-def test_a_revert_that_fails_does_not_stop_the_others():
-    undone = []
+@pytest.mark.parametrize(
+    ("failures", "lasting", "attempts", "told"),
+    [(1, 0, 2, "reverted"), (9, 0, 2, "revert failed"), (9, 40, 1, "revert failed")],
+    ids=["once", "always", "after a long wait"],
+)
+def test_a_revert_that_fails_is_tried_once_more(
+    fast_clock, failures, lasting, attempts, told
+):
+    """And does not stop the others; nor does who waited for long wait again."""
+    undone, tried, records = [], [], []
 
     def fail(result=None):
         raise exceptions.HypervisorError("do it", "no")
 
+    def undo(result):
+        tried.append(result)
+        clock.sleep(lasting)
+        if len(tried) <= failures:
+            fail()
+
     flow = linear_flow.Flow("line").add(
         step.Step("a", lambda: 1, revert=lambda result: undone.append("a")),
-        step.Step("b", lambda: 1, revert=fail),
+        step.Step("b", lambda: 2, revert=undo),
         step.Step("c", fail),
     )
-    with pytest.raises(exceptions.HypervisorError):
-        engine.run(flow)
+    engine.add_listener(records.append)
+    try:
+        with pytest.raises(exceptions.HypervisorError):
+            engine.run(flow)
+    finally:
+        engine.remove_listener(records.append)
+    assert tried == [2] * attempts
     assert undone == ["a"]
+    assert [r.event for r in records if r.step == "b"] == ["started", "done", told]
+    # Each failure is told with its reason; the flow's own was the first.
+    assert [r.error for r in records if r.event == "revert failed"] == [
+        "Could not do it: no."
+    ] * (told == "revert failed")
 
 
 def test_listeners_hear_of_every_step():
