@@ -124,3 +124,14 @@ def test_writes_to_one_vios_wait_for_each_other(novalink, adapter):
     posts = novalink.journal(key="POST VirtualIOServer/{id}")
     assert len(posts) == 4
     assert max(record["dt"] for record in posts) >= 8
+
+
+def test_rmc_that_is_manual_waits_for_the_world(novalink, adapter, lpar):
+    """No client asks for it: being read does not bring it on."""
+    novalink.transitions(rmc={"progression": "manual"})
+    number = begin(adapter, lpar, "PowerOn")
+    assert job_status(adapter, number) == pvm_job.JobStatus.COMPLETED_OK
+    for _read in range(3):
+        assert shown(lpar)[:2] == ("running", "inactive")
+    novalink.world("rmc", partition=lpar.uuid, state="active")
+    assert shown(lpar)[:2] == ("running", "active")

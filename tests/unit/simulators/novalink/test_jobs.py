@@ -150,6 +150,35 @@ def test_a_defect_of_an_operation_is_told_and_ends_the_job(bench, operation):
     assert bench.world.compare() == []
 
 
+class Ending(jobs.Job):
+    """It ends while its results are read, if nothing keeps it from that."""
+
+    end = None
+
+    def __getattribute__(self, name):
+        look = super().__getattribute__
+        end = look("end")
+        if name == "results" and end is not None:
+            self.end = None
+            thread = threading.Thread(target=end)
+            thread.start()
+            thread.join(0.2)
+        return look(name)
+
+
+def test_an_answer_has_state_and_results_of_one_moment(bench, operation):
+    operation(lambda *_arguments: (("answer", "42"),))
+    bench.slowly()
+    job = bench.submit()
+    job.__class__ = Ending
+    job.end = lambda: bench.jobs.ask(job.id)
+    answer = bench.jobs.render(job)
+    assert (jobs.RUNNING.encode() in answer, b"42" in answer) == (True, False)
+    until(lambda: job.status != jobs.RUNNING)
+    answer = bench.jobs.render(job)
+    assert (jobs.OK.encode() in answer, b"42" in answer) == (True, True)
+
+
 def test_a_reset_lets_no_job_into_the_new_world(bench):
     bench.world.mark()
     with bench.world.as_it_is():
