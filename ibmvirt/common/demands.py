@@ -19,11 +19,14 @@ asks is told so before anything is changed, and does not run without it.
 
 from __future__ import annotations
 
+import logging
 import typing
 
 from nova.virt import hardware
 
-from ibmvirt.common import exceptions, plan
+from ibmvirt.common import exceptions, plan, planning
+
+LOG = logging.getLogger(__name__)
 
 # Of a flavor: how fast Nova shall let a server use its disks.
 _DISK_LIMITS = "quota:disk_"
@@ -33,10 +36,14 @@ def check_server(
     instance: typing.Any,
     image_meta: typing.Any,
     injected_files: typing.Any,
+    volumes: tuple[plan.Volume, ...],
     *,
     config_drive: bool,
 ) -> None:
     """:raises Unsupported: it asks for one; the text names which."""
+    _check_limits(instance, image_meta, volumes)
+    for volume in volumes:
+        _check_encryption(volume)
     server = f"the server {instance.uuid}"
     if image_meta.properties.get("hw_firmware_type") == "uefi":
         raise exceptions.Unsupported(
@@ -44,6 +51,36 @@ def check_server(
             "the platform has no such firmware",
             "remove hw_firmware_type from the image's properties",
         )
+    if injected_files and not config_drive:
+        raise exceptions.Unsupported(
+            f"inject files into the disk of {server}",
+            "they reach a guest by its config drive, and it has none",
+            "ask for a config drive",
+        )
+
+
+def _check_limits(
+    instance: typing.Any, image_meta: typing.Any, volumes: tuple[plan.Volume, ...]
+) -> None:
+    """Refuse what would run without the limits or the place that it asks for.
+
+    A server that has run had neither before, with the former driver: it is not
+    lost in a rebuild for that.
+
+    :raises Unsupported: it asks for one; the text names which.
+    """
+    try:
+        _check_flavor(instance, image_meta)
+        for volume in volumes:
+            _check_limits_of(volume)
+    except exceptions.Unsupported as error:
+        if not planning.server(instance).launched:
+            raise
+        LOG.warning("%s It has run without, and goes on.", error)
+
+
+def _check_flavor(instance: typing.Any, image_meta: typing.Any) -> None:
+    server = f"the server {instance.uuid}"
     limits = [
         s for s in instance.flavor.extra_specs or () if s.startswith(_DISK_LIMITS)
     ]
@@ -60,26 +97,27 @@ def check_server(
             "remove hw:cpu_policy, hw:numa_* and hw:mem_page_size from the flavor and "
             "the image; a partition has powervm:dedicated_proc",
         )
-    if injected_files and not config_drive:
+
+
+def check_new_volume(volume: plan.Volume, *, encrypted: bool) -> None:
+    """:raises Unsupported: the hypervisor would have to encrypt or to limit it."""
+    _check_encryption(volume, encrypted=encrypted)
+    _check_limits_of(volume)
+
+
+def _check_encryption(volume: plan.Volume, *, encrypted: bool = False) -> None:
+    if encrypted or volume.data.get("encrypted"):
         raise exceptions.Unsupported(
-            f"inject files into the disk of {server}",
-            "they reach a guest by its config drive, and it has none",
-            "ask for a config drive",
+            f"use the encrypted volume {volume.id}",
+            "the platform cannot decrypt it",
+            "use a volume type whose storage encrypts",
         )
 
 
-def check_volumes(volumes: tuple[plan.Volume, ...], *, encrypted: bool = False) -> None:
-    """:raises Unsupported: the hypervisor would have to encrypt or to limit one."""
-    for volume in volumes:
-        if encrypted or volume.data.get("encrypted"):
-            raise exceptions.Unsupported(
-                f"use the encrypted volume {volume.id}",
-                "the platform cannot decrypt it",
-                "use a volume type whose storage encrypts",
-            )
-        if volume.data.get("qos_specs"):
-            raise exceptions.Unsupported(
-                f"limit the volume {volume.id} by its front-end QoS specs",
-                "the platform does not limit a virtual disk",
-                "let the storage limit it: consumer=back-end",
-            )
+def _check_limits_of(volume: plan.Volume) -> None:
+    if volume.data.get("qos_specs"):
+        raise exceptions.Unsupported(
+            f"limit the volume {volume.id} by its front-end QoS specs",
+            "the platform does not limit a virtual disk",
+            "let the storage limit it: consumer=back-end",
+        )

@@ -162,7 +162,11 @@ class BaseDriver(
                 instance, image, network_info, block_device_info, power_on
             )
             demands.check_server(
-                instance, image_meta, injected_files, config_drive=spawn.config_drive
+                instance,
+                image_meta,
+                injected_files,
+                spawn.guest.volumes,
+                config_drive=spawn.config_drive,
             )
             tools = spawn_flow.Tools(
                 image_source=source,
@@ -239,7 +243,6 @@ class BaseDriver(
         self.backend.guests.check(guest)
         self.backend.networks.check(guest.vifs)
         if guest.volumes:
-            demands.check_volumes(guest.volumes)
             self._need(self.backend.volumes, "use volumes").check(guest.volumes)
         settles = self.backend.guests.settles(guest)
         return plan.Spawn(guest, from_image, config_drive, power_on, settles)

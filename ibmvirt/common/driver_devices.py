@@ -125,7 +125,7 @@ class Devices(driver_part.DriverPart):
             part = self._need(self.backend.volumes, "attach a volume")
             volume = planning.volume(connection_info, mountpoint)
             try:
-                demands.check_volumes((volume,), encrypted=bool(encryption))
+                demands.check_new_volume(volume, encrypted=bool(encryption))
                 part.check((volume,))
             except exceptions.InvalidRequest:
                 self._undo(lambda: part.decline(planning.server(instance)))

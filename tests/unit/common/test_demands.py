@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 
 import pytest
 from nova import exception as nova
@@ -57,6 +58,25 @@ def test_a_build_is_refused(spawn, world, server, image, values, told):
             nova_objects.instance(**server), nova_objects.image_meta(**image), **values
         )
     assert not world.calls
+
+
+@pytest.mark.parametrize(
+    ("specs", "values"),
+    [
+        ({"quota:disk_total_iops_sec": "9"}, {}),
+        ({"hw:cpu_policy": "dedicated"}, {}),
+        ({}, with_volume(qos_specs={"total_iops_sec": "9"})),
+    ],
+    ids=["limits of disks", "processors", "limits of a volume"],
+)
+def test_a_server_that_has_run_without_is_built_again(
+    spawn, world, caplog, specs, values
+):
+    """The former driver ignored it; Nova has destroyed the guest for a rebuild."""
+    now = datetime.datetime.now(datetime.UTC)
+    server = spawn(nova_objects.instance(extra_specs=specs, launched_at=now), **values)
+    assert server.uuid in world.guests
+    assert "It has run without" in caplog.text
 
 
 @pytest.mark.parametrize("data", [{"encrypted": True}, {"qos_specs": {"x": "1"}}])
