@@ -333,9 +333,9 @@ class Volumes(abc.ABC):
     def check(self, volumes: tuple[plan.Volume, ...]) -> None:
         """Refuse connections that cannot be used, before anything is changed."""
 
-    def decline(self, server: plan.Server) -> None:
+    def decline(self, guest: plan.GuestRef) -> None:
         """Give back what :meth:`connector` took for a volume that was refused,
-        unless the server has others."""
+        unless the guest has others."""
 
     @abc.abstractmethod
     def attach(self, guest: plan.GuestRef, volume: plan.Volume) -> None: ...

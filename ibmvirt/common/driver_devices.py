@@ -128,7 +128,7 @@ class Devices(driver_part.DriverPart):
                 demands.check_new_volume(volume, encrypted=bool(encryption))
                 part.check((volume,))
             except exceptions.InvalidRequest:
-                self._undo(lambda: part.decline(planning.server(instance)))
+                self._undo(lambda: part.decline(self._guest(instance)))
                 raise
             keep_tags = functools.partial(device_tags.write, instance)
             guest = self._guest(instance)

@@ -132,10 +132,9 @@ class Volumes(capability.Volumes):
         self._names.withdraw(server)
         self.forget(identity.known(server))
 
-    def decline(self, server: plan.Server) -> None:
-        user = identity.known(server)
-        with self._kept.of(user):
-            holding = self._kept.get(user)
+    def decline(self, guest: plan.GuestRef) -> None:
+        with self._kept.of(guest.id):
+            holding = self._kept.get(guest.id)
             if holding is not None and holding.known and not holding.volumes:
                 self._release(holding)
 

@@ -42,6 +42,23 @@ def test_the_connector_is_the_same_until_the_volume_is_gone(driven, spawn):
     assert driven.simulator.compare() == []
 
 
+def test_what_was_reserved_for_a_refused_volume_is_given_back(driven, spawn):
+    volumes, guest = driven.backend.volumes, driven.guest(spawn)
+    fc.connector(driven, spawn)
+    assert driven.simulator.compare() != []
+    volumes.decline(guest)
+    assert driven.simulator.compare() == []
+    volumes.decline(guest)
+    # Not what another volume of the guest uses.
+    fc.attach(driven, spawn, support.volume(1))
+    driven.simulator.mark("attached")
+    fc.connector(driven, spawn)
+    volumes.decline(guest)
+    assert driven.simulator.compare("attached") == []
+    fc.detach(driven, spawn, support.volume(1))
+    assert driven.simulator.compare() == []
+
+
 def test_a_connector_for_a_guest_that_is_not_there_yet(driven):
     new = driven.plan(5)
     driven.kept[new.server.uuid] = dict(driven.backend.volumes.record(new.server))
