@@ -24,7 +24,7 @@ import logging
 import threading
 
 from ibmvirt.common import exceptions
-from ibmvirt.zvm import holdings
+from ibmvirt.zvm import holdings, paused
 from ibmvirt.zvm.client import connector, errors, fcp
 
 LOG = logging.getLogger(__name__)
@@ -42,8 +42,10 @@ class Attachments:
         calls: connector.Connector,
         devices: fcp.Fcp,
         kept: holdings.Holdings,
+        pauses: paused.Paused,
         reserving: threading.Lock,
     ) -> None:
+        self._pauses = pauses
         self._calls = calls
         self._fcp = devices
         self._kept = kept
@@ -62,6 +64,7 @@ class Attachments:
     ) -> None:
         """Attach a volume; what is left of a failed one, :meth:`remove` removes."""
         user = holding.user
+        self._check_running(user, f"attach the LUN {wanted.lun} to")
         holding = self._put(holding, name, wanted, holdings.COMING)
         try:
             self._fcp.attach(connection(user, wanted))
@@ -77,6 +80,10 @@ class Attachments:
         if may_run:
             self._check_paths(holding, name, wanted)
         self._put(holding, name, wanted, holdings.ATTACHED)
+
+    def _check_running(self, user: str, what: str) -> None:
+        """:raises WrongState: the guest is paused; nothing was changed."""
+        self._pauses.check(user, f"{what} the guest {user}")
 
     def _check_paths(
         self, holding: holdings.Holding, name: str, wanted: holdings.Attachment
@@ -110,6 +117,8 @@ class Attachments:
         self, holding: holdings.Holding, name: str, found: holdings.Attachment
     ) -> holdings.Holding:
         """Take a volume off, in whatever state it is; the new holding."""
+        if found.state == holdings.ATTACHED:
+            self._check_running(holding.user, f"detach the LUN {found.lun} from")
         if found.state == holdings.ATTACHED or self._is_counted(holding, found):
             sure = found.state == holdings.ATTACHED and found.whole
             holding = self._put(holding, name, found, holdings.GOING)
@@ -136,6 +145,7 @@ class Attachments:
 
         :param sure: it was attached, and nothing began to take it away.
         """
+        self._check_running(whole.user, f"detach the LUN {whole.lun} from")
         try:
             self._fcp.detach(whole)
         except (errors.ConnectorAnswerLost, errors.ConnectorUnreachable):
@@ -210,6 +220,9 @@ class Attachments:
 
     def _take_all(self, user: str, template: str, found: holdings.Attachment) -> None:
         """The caller holds ``reserving``."""
+        self._check_running(
+            user, f"take the FCP devices {', '.join(found.devices)} from"
+        )
         whole = connection(user, found)
         try:
             self._fcp.detach(whole)

@@ -123,6 +123,7 @@ def build(
         holdings.Holdings(state / "volumes"),
         choice,
         names.has,
+        pauses,
         template=options.fcp_template,
         own_ip=own_ip,
         grace=options.fcp_reservation_time,
@@ -153,7 +154,7 @@ def build(
         guests=servers,
         disks=disks.Disks(calls, kept),
         storage=disks.Storage(calls, media, cinder, transports.remote_host),
-        networks=networks.Networks(calls, grant=options.grant_vswitch),
+        networks=networks.Networks(calls, pauses, grant=options.grant_vswitch),
         media=media,
         host=host.Host(
             calls,

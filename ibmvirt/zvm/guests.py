@@ -306,11 +306,13 @@ class Guests(capability.Guests):
         self._power.reboot(guest.id, hard=hard)
 
     def diagnostics(self, guest: plan.GuestRef) -> plan.Values:
-        """What z/VM counts; of a guest that is off, only its definition."""
+        """What z/VM counts; of a guest that is off or paused, its definition."""
         entry = self._calls.directory_entry(guest.id) or []
         disks = sum(line.startswith("MDISK ") for line in entry)
         values: dict[str, typing.Any] = {"num_disks": disks}
-        if self._calls.power_state(guest.id) != "on":
+        on = self._calls.power_state(guest.id) == "on"
+        # For the rest the Connector also asks the guest's Linux, and waits.
+        if not on or self._pauses.is_paused(guest.id):
             return values
         found = self._calls.info(guest.id)
         values.update(

@@ -23,7 +23,7 @@ from __future__ import annotations
 import typing
 
 from ibmvirt.common import capability, exceptions, plan
-from ibmvirt.zvm import identity
+from ibmvirt.zvm import identity, paused
 from ibmvirt.zvm.client import adapters, connector
 
 TYPE = "zvm"
@@ -38,7 +38,10 @@ class Networks(capability.Networks):
     :param grant: couple and grant here, so that no agent is needed.
     """
 
-    def __init__(self, calls: connector.Connector, *, grant: bool) -> None:
+    def __init__(
+        self, calls: connector.Connector, pauses: paused.Paused, *, grant: bool
+    ) -> None:
+        self._pauses = pauses
         self._calls = calls
         self._adapters = adapters.Adapters(calls)
         self._grant = grant
@@ -60,6 +63,7 @@ class Networks(capability.Networks):
                 )
 
     def plug(self, guest: plan.GuestRef, vifs: tuple[plan.Vif, ...]) -> None:
+        self._check_running(guest, vifs, "plug")
         os_version = str(guest.record.get(identity.OS_KEY) or "")
         active = self._is_on(guest)
         building = identity.KEY in guest.record
@@ -80,6 +84,13 @@ class Networks(capability.Networks):
             )
         if self._grant:
             self._couple(guest, [*loose, *new], vdevs, active=active)
+
+    def _check_running(
+        self, guest: plan.GuestRef, vifs: tuple[plan.Vif, ...], what: str
+    ) -> None:
+        """:raises WrongState: the guest is paused; nothing was changed."""
+        ports = ", ".join(vif.id for vif in vifs)
+        self._pauses.check(guest.id, f"{what} the ports {ports} of {guest.id}")
 
     def _is_on(self, guest: plan.GuestRef) -> bool:
         # A guest that spawn has just made is off, and says so by its record.
@@ -123,6 +134,8 @@ class Networks(capability.Networks):
             return
         os_version = str(guest.record.get(identity.OS_KEY) or "")
         there = self._adapters.nics(guest.id)
+        if any(vif.id in there for vif in vifs):
+            self._check_running(guest, vifs, "unplug")
         active = self._is_on(guest)
         for vif in vifs:
             nic = there.pop(vif.id, None)

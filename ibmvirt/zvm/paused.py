@@ -21,7 +21,7 @@ import logging
 import pathlib
 import threading
 
-from ibmvirt.common import statefile
+from ibmvirt.common import exceptions, statefile
 
 LOG = logging.getLogger(__name__)
 
@@ -45,6 +45,21 @@ class Paused:
     def is_paused(self, user: str) -> bool:
         with self._lock:
             return user in self._read()
+
+    def check(self, user: str, attempted: str) -> None:
+        """Refuse what needs the guest's Linux.
+
+        The Connector sends a command into the guest without a time limit, under
+        a lock that others wait for, and takes a failure for a guest that is off.
+
+        :raises WrongState: it is paused.
+        """
+        if self.is_paused(user):
+            raise exceptions.WrongState(
+                attempted,
+                f"the guest {user} is paused, and its Linux does nothing",
+                "unpause the server, or stop it, first",
+            )
 
     def keep(self, user: str) -> None:
         with self._lock:

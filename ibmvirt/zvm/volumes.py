@@ -21,7 +21,7 @@ import threading
 import time
 
 from ibmvirt.common import capability, context, exceptions, plan
-from ibmvirt.zvm import attachments, holdings, identity, lun, userids
+from ibmvirt.zvm import attachments, holdings, identity, lun, paused, userids
 from ibmvirt.zvm.client import connector, fcp
 
 LOG = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ class Volumes(capability.Volumes):
         kept: holdings.Holdings,
         names: userids.Userids,
         exists: collections.abc.Callable[[str], bool],
+        pauses: paused.Paused,
         *,
         template: str,
         own_ip: str,
@@ -70,7 +71,7 @@ class Volumes(capability.Volumes):
         # Users of guests that are being built, until their first volume comes.
         self._building: set[str] = set()
         self._attachments = attachments.Attachments(
-            calls, self._fcp, kept, self._reserving
+            calls, self._fcp, kept, pauses, self._reserving
         )
 
     # -- connector --------------------------------------------------------

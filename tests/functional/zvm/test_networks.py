@@ -18,7 +18,7 @@ import dataclasses
 
 import pytest
 
-from ibmvirt.common import plan
+from ibmvirt.common import exceptions, plan
 from ibmvirt.zvm import identity
 from tests.support import zvm as support
 
@@ -118,6 +118,21 @@ def test_a_port_comes_and_goes(driven, running, image):
         networks.unplug(guest, (port,))
         assert coupled(driven, spawn) == [("1000", 100, "DEFAULT", True)]
     driven.destroy(spawn)
+    assert driven.simulator.compare() == []
+
+
+def test_a_paused_guest_is_refused(driven):
+    """Its Linux would not be told of the adapter, nor that it goes."""
+    spawn = spawned(driven, (V4,))
+    guest, networks = driven.guest(spawn), driven.backend.networks
+    port = driven.plan(vifs=6).guest.vifs[5]
+    driven.backend.pause.pause(guest)
+    driven.simulator.mark()
+    with pytest.raises(exceptions.WrongState, match=f"{port.id}.*{guest.id} is paused"):
+        networks.plug(guest, (port,))
+    networks.unplug(guest, (port,))
+    with pytest.raises(exceptions.WrongState, match=f"{guest.id} is paused"):
+        networks.unplug(guest, spawn.guest.vifs)
     assert driven.simulator.compare() == []
 
 

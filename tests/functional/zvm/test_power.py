@@ -100,6 +100,32 @@ def test_a_change_of_power_whose_answer_is_lost_is_made_again(driven, action):
     assert guests.state(guest, use_cache=True).power_state == state
 
 
+def test_a_paused_guest_is_let_go_on_to_shut_down(driven):
+    """As to shelve a server: stopped, its Linux would not even refuse."""
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    guest, guests = driven.guest(spawn), driven.backend.guests
+    driven.backend.pause.pause(guest)
+    driven.simulator.admin("DELETE", "journal")
+    with driven.operation("power_off", spawn.server):
+        guests.power_off(guest, timeout=60, retry_interval=10)
+    calls = [key.split()[-1] for key in driven.calls("power_off", spawn)]
+    assert calls == ["unpause", "softstop", "stop"]
+    assert guests.state(guest, use_cache=True).power_state == power_state.SHUTDOWN
+
+
+def test_nothing_is_asked_of_a_paused_guests_linux(driven):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    guest = driven.guest(spawn)
+    driven.backend.pause.pause(guest)
+    with driven.operation("diagnostics", spawn.server):
+        found = driven.backend.guests.diagnostics(guest)
+    assert found == {"num_disks": 1}
+    commands = driven.calls("diagnostics", spawn, layer="command")
+    assert "iucvclnt" not in commands
+
+
 def test_a_hard_stop_asks_nobody(driven):
     spawn = driven.plan()
     driven.spawn(spawn)

@@ -168,6 +168,27 @@ def test_one_volume_on_two_servers(driven, spawn):
     assert driven.simulator.compare() == []
 
 
+def test_a_paused_guest_is_refused(driven, spawn):
+    """Its Linux would neither take a volume nor give one up, and the Connector
+    would wait for it, and all other volumes for the Connector."""
+    guest, pause, volume = driven.guest(spawn), driven.backend.pause, support.volume(1)
+    pause.pause(guest)
+    with pytest.raises(exceptions.WrongState, match=f"{fc.LUN1}.*{guest.id} is paused"):
+        fc.attach(driven, spawn, volume)
+    # As Nova's rollback has it.
+    fc.detach(driven, spawn, volume)
+    pause.unpause(guest)
+    assert driven.simulator.compare() == []
+    fc.attach(driven, spawn, volume)
+    pause.pause(guest)
+    with pytest.raises(exceptions.WrongState, match=f"{fc.LUN1}.*{guest.id} is paused"):
+        fc.detach(driven, spawn, volume)
+    pause.unpause(guest)
+    assert fc.seen(driven, spawn)[0] == [(fc.LUN1, 2)]
+    fc.detach(driven, spawn, volume)
+    assert driven.simulator.compare() == []
+
+
 def test_a_path_that_is_lost_is_not_missed(driven, spawn):
     device = fc.connector(driven, spawn)["zvm_fcp"][0]
     driven.simulator.world("fcp_path", device=device, lost=True)
