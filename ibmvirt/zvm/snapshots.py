@@ -206,6 +206,8 @@ def _persist(action: collections.abc.Callable[[], None]) -> None:
     while True:
         try:
             return action()
+        except errors.ConnectorClosed:
+            raise
         except (errors.ConnectorUnreachable, errors.ConnectorAnswerLost) as error:
             if clock.now() + pause > end:
                 raise

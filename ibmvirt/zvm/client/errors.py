@@ -52,6 +52,10 @@ class ConnectorUnreachable(ConnectorError, exceptions.HypervisorUnavailable):
     """The call was surely not carried out."""
 
 
+class ConnectorClosed(ConnectorUnreachable):
+    """This service stops, and calls nobody any more; nothing was done."""
+
+
 class ConnectorAnswerLost(ConnectorError):
     """The call may have been carried out; nobody knows."""
 

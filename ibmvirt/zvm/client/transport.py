@@ -143,11 +143,11 @@ class Transport(restclient.RESTClient):
             last = attempt == self._retries
             try:
                 answer = self._send(api, verb, target, data, headers, read_timeout)
+            except (errors.ConnectorClosed, errors.ConnectorTimedOut):
+                raise
             except errors.ConnectorUnreachable:
                 if last:
                     raise
-            except errors.ConnectorTimedOut:
-                raise
             except errors.ConnectorAnswerLost:
                 if last or verb != "GET":
                     raise
@@ -208,7 +208,7 @@ class Transport(restclient.RESTClient):
         """
         attempted = f"call {api} of the z/VM Cloud Connector at {self.url}"
         if self._closed.is_set():
-            raise errors.ConnectorUnreachable(attempted, "the service is stopping")
+            raise errors.ConnectorClosed(attempted, "the service is stopping")
         try:
             return self._session.request(
                 verb,

@@ -26,6 +26,7 @@ import pytest
 import requests
 
 from ibmvirt.common import clock
+from ibmvirt.zvm import snapshots
 from ibmvirt.zvm.client import connector, errors, fcp, transport
 
 GOOD = {"overallRC": 0, "rc": 0, "rs": 0, "errmsg": "", "output": ["OSV1"]}
@@ -229,6 +230,22 @@ def test_after_the_end_nothing_is_sent(server, calls):
     with pytest.raises(errors.ConnectorUnreachable, match="stopping"):
         calls.guests()
     assert not server.seen
+
+
+def test_after_the_end_nobody_waits_for_the_connector(calls):
+    """A snapshot that is to start its guest again, for one."""
+
+    class Never(clock.SystemClock):
+        def sleep(self, seconds):
+            raise AssertionError(f"it waits {seconds} s")
+
+    calls.close()
+    former = clock.use(Never())
+    try:
+        with pytest.raises(errors.ConnectorClosed, match="start the guest OSV1"):
+            snapshots._persist(lambda: calls.start("OSV1"))
+    finally:
+        clock.use(former)
 
 
 # -- tokens -----------------------------------------------------------------------
