@@ -24,7 +24,7 @@ _JOIN = 10.0
 
 
 class Periodic:
-    """Runs an action after each interval, until :meth:`stop`.
+    """Runs an action after each interval, or when woken, until :meth:`stop`.
 
     :param interval: gives the seconds to wait before the next turn.
     :param action: what it raises is logged, and the next turn comes.
@@ -40,26 +40,39 @@ class Periodic:
         self._interval = interval
         self._action = action
         self._stopping = threading.Event()
+        self._woken = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         if self._thread is None:
             # Its own: a turn that outlasts a stop does not go on with the next.
-            self._stopping = threading.Event()
+            self._stopping, self._woken = threading.Event(), threading.Event()
             self._thread = threading.Thread(
-                target=self._run, args=(self._stopping,), name=self._name, daemon=True
+                target=self._run,
+                args=(self._stopping, self._woken),
+                name=self._name,
+                daemon=True,
             )
             self._thread.start()
+
+    def wake(self) -> None:
+        """Let the next turn come now; after one that is under way, once more."""
+        self._woken.set()
 
     def stop(self) -> None:
         """End the waiting; a turn that is under way is given some seconds."""
         self._stopping.set()
+        self._woken.set()
         if self._thread is not None:
             self._thread.join(_JOIN)
             self._thread = None
 
-    def _run(self, stopping: threading.Event) -> None:
-        while not stopping.wait(self._interval()):
+    def _run(self, stopping: threading.Event, woken: threading.Event) -> None:
+        while True:
+            woken.wait(self._interval())
+            woken.clear()
+            if stopping.is_set():
+                return
             try:
                 self._action()
             except Exception:

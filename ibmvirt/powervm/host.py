@@ -21,7 +21,7 @@ import typing
 import os_traits
 from nova.objects import fields
 
-from ibmvirt.common import capability, clock, context, exceptions, plan
+from ibmvirt.common import capability, clock, context, exceptions, periodic, plan
 from ibmvirt.powervm import connection as connections
 from ibmvirt.powervm import leftovers, lpar_cache, metrics, scrub, writer
 from ibmvirt.powervm.guests import identities, partitions
@@ -30,6 +30,8 @@ from ibmvirt.powervm.rest import opened, poller, topology
 LOG = logging.getLogger(__name__)
 
 _LOOK = 5.0
+# Seconds until what failed on a VIOS that is back is tried again.
+_AGAIN = 300.0
 # Traits of processor compatibility modes.
 _COMPAT_PREFIX, _CPU_PREFIX = "CUSTOM_POWERVM_COMPAT_", "HW_CPU_PPC64LE_"
 
@@ -72,6 +74,9 @@ class Host(capability.Host):
         self._catch_up = catch_up
         self._known = known
         self._poller: poller.Poller | None = None
+        # Not by who hears events: they would wait for whoever uses a volume.
+        self._cleaner = periodic.Periodic("vios-back", lambda: _AGAIN, self._turn)
+        self._back = False
         self._started = False
         self._name = ""
 
@@ -98,6 +103,7 @@ class Host(capability.Host):
             lambda: self._cache.follow(current=False),
         )
         left = self._scrub.look()
+        self._cleaner.start()
         # It reads the partitions, once it hears of changes.
         self._poller.start()
         self._scrub.clean(left)
@@ -109,10 +115,24 @@ class Host(capability.Host):
         self._cache.event(kind, data, detail)
         with context.background("events"):
             if self._topology.event(kind, data, detail):
-                self._clean()
+                self._is_back()
+
+    def _is_back(self) -> None:
+        """A VIOS is back: what was removed meanwhile, it still maps."""
+        self._back = True
+        self._cleaner.wake()
+
+    def _turn(self) -> None:
+        """Clean the VIOSes if one came back, or make up for what they missed."""
+        back, self._back = self._back, False
+        with context.background("scrub"):
+            try:
+                self._clean() if back else self._catch_up()
+            except exceptions.IBMVirtError as error:
+                LOG.warning("leftovers were not removed: %s", error)
+                self._back = back or self._back
 
     def _clean(self) -> None:
-        """A VIOS is back: what was removed meanwhile, it still maps."""
         left = self._scrub.look()
         self._cache.read_all()
         self._scrub.clean(left)
@@ -129,7 +149,7 @@ class Host(capability.Host):
             self._topology.drop()
         self._cache.read_all()
         if again and self._topology.came_back():
-            self._clean()
+            self._is_back()
 
     def _wait_for_vios(self) -> None:
         end = clock.now() + self._vios_wait
@@ -150,6 +170,7 @@ class Host(capability.Host):
             with context.background("stop"):
                 self._poller.stop()
             self._poller = None
+        self._cleaner.stop()
         self._started = False
         self._connection.close()
 

@@ -94,6 +94,8 @@ class Writer:
         self._waiting: list[_Item] = []
         self._busy = False
         self._wrapper: typing.Any = None
+        # Somebody else has changed it since it was read.
+        self._outdated = False
 
     def apply(
         self, change: Change, what: str, result: Result = lambda _wrapper: None
@@ -144,8 +146,7 @@ class Writer:
     def forget(self) -> None:
         """Somebody else changed the VIOS: read it before the next change."""
         with self._condition:
-            if not self._busy:
-                self._wrapper = None
+            self._outdated = True
 
     # -- the one who writes ---------------------------------------------------
 
@@ -226,8 +227,10 @@ class Writer:
 
     def _once(self, batch: list[_Item]) -> typing.Any:
         """Make the changes in what is kept, or read, and write it."""
-        wrapper = self._wrapper or self._get()
-        self._wrapper = None
+        with self._condition:
+            kept = None if self._outdated else self._wrapper
+            self._wrapper, self._outdated = None, False
+        wrapper = kept or self._get()
         changed = [item.change(wrapper) for item in batch]
         if any(changed):
             # The library waits for an hour at least, if it is not told.

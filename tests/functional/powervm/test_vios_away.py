@@ -15,10 +15,12 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import functools
 
 import pytest
+from nova.compute import power_state
 from pypowervm.wrappers import virtual_io_server
 
 from ibmvirt.common import exceptions, plan
@@ -261,6 +263,40 @@ def test_another_server_may_have_it_before_the_vios_has_caught_up(restarts, deta
         driven.backend.volumes.attach(driven.guest(other), volume)
         assert test_volumes.disks(driven, driven.guest(other)) == ["vios1", "vios2"]
         assert test_volumes.disks(driven, driven.guest(spawn)) == []
+
+
+def test_events_are_heard_while_somebody_uses_what_is_to_be_unmapped(
+    restarts, detached
+):
+    spawn, volume = detached
+    with restarts() as driven, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        guest, server = driven.guest(spawn), driven.server(spawn)
+        rule = driven.simulator.rule(
+            match={"key": "PUT VirtualIOServer/{id}/do/LUARecovery"},
+            effect={"kind": "hold"},
+        )
+
+        def attach():
+            with driven.operation("attach_volume", server):
+                driven.backend.volumes.attach(guest, volume)
+
+        attached = pool.submit(attach)
+        try:
+            assert driven.simulator.wait_parked(rule, 60)
+            start(driven, "vios2")
+            # The first may be seen as all partitions are read.
+            tell(driven, spawn, "error", power_state.CRASHED)
+            tell(driven, spawn, "running", power_state.RUNNING)
+        finally:
+            driven.simulator.delete_rule(rule)
+        attached.result(60)
+        assert test_volumes.disks(driven, guest) == ["vios1", "vios2"]
+
+
+def tell(driven, spawn, state, heard):
+    name = spawn.server.name
+    driven.simulator.world("partition_state", partition=name, state=state)
+    until(lambda: driven.states[-1:] == [(spawn.server.uuid, heard)])
 
 
 def struck(driven, number):

@@ -120,3 +120,17 @@ def test_a_platform_that_hangs_is_not_asked_for_ever(novalink, verb):
         tries = [r for r in novalink.journal() if r["key"] == key]
         # Of two VIOSes.
         assert len(tries) <= 2 * 2
+
+
+def test_what_is_forgotten_during_a_write_is_read_again(driven):
+    """Somebody else has changed the VIOS, while a change of ours was made."""
+    first = driven.plan()
+    driven.spawn(first)
+    (vios, *_others) = driven.backend.guests._topology.active_vioses()
+    mine = driven.backend.storage._writers.of(vios.uuid, vios.name, mappings.GROUP)
+    mine.look(lambda _wrapper: mine.forget(), "forget it")
+    driven.simulator.admin("DELETE", "journal")
+    mine.look(lambda _wrapper: None, "look at it")
+    mine.look(lambda _wrapper: None, "look at it")
+    keys = [r["key"] for r in driven.simulator.journal() if "Event" not in r["key"]]
+    assert keys == ["GET VirtualIOServer/{id}?group=ViosSCSIMapping"]
