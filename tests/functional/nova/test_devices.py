@@ -16,14 +16,13 @@ from __future__ import annotations
 
 import io
 import json
-import urllib.request
 
 import pytest
 from openstack import exceptions
 
 from ibmvirt import configdrive
 from ibmvirt.simulators.zvm import imagefile
-from tests.functional.nova import servers
+from tests.functional.nova import drives, servers
 from tests.support.smallnova import waits
 
 
@@ -54,19 +53,14 @@ def macs(server):
 
 def test_a_partition_reads_the_tags_of_its_ports(powervm):
     server = tagged(powervm)
-    storage = servers.guest(powervm, server)["storage"]
-    (drive,) = {s["id"] for s in storage if s["kind"] == "VirtualOpticalMedia"}
-    assert [front(powervm.simulator.disk(drive))["mac"]] == macs(server)
+    assert [front(drives.content(powervm, server))["mac"]] == macs(server)
     servers.delete(powervm, server)
     assert powervm.simulator.compare() == []
 
 
 def test_a_zvm_guest_reads_the_tags_of_its_ports(zvm_nova):
     server = tagged(zvm_nova)
-    name = servers.guest(zvm_nova, server)["name"]
-    url = f"{zvm_nova.simulator.admin_url}/sim/guests/{name}/drive"
-    with urllib.request.urlopen(url, timeout=20) as response:
-        assert [front(response.read())["mac"]] == macs(server)
+    assert [front(drives.content(zvm_nova, server))["mac"]] == macs(server)
     assert server.root_device_name == "/dev/dasda"
     servers.delete(zvm_nova, server)
     assert zvm_nova.simulator.compare() == []

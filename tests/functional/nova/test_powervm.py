@@ -14,9 +14,12 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from openstack import exceptions
 
+from tests.functional.nova import drives
 from tests.functional.nova.servers import (
     boot,
     delete,
@@ -27,12 +30,17 @@ from tests.functional.nova.servers import (
     wait,
 )
 
+SCRIPT = b"#!/bin/sh\n"
 
-def test_a_servers_life(powervm):
-    server = wait(powervm, boot(powervm, networks=powervm.networks, config_drive=True))
+
+def test_a_servers_life(powervm, tmp_path):
+    script = base64.b64encode(SCRIPT).decode()
+    wanted = {"networks": powervm.networks, "config_drive": True, "user_data": script}
+    server = wait(powervm, boot(powervm, **wanted))
     found = guest(powervm, server)
     assert found["state"] == "running"
     assert {a["vlan"] for a in found["adapters"]} == {1, 101, 102}
+    drives.check(powervm, server, SCRIPT, tmp_path)
     compute = powervm.client.compute
     compute.stop_server(server)
     wait(powervm, server, "SHUTOFF")

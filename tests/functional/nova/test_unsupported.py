@@ -22,12 +22,11 @@ import base64
 import contextlib
 import io
 import json
-import urllib.request
 
 import pytest
 
 from ibmvirt import configdrive
-from tests.functional.nova import servers, unsupported
+from tests.functional.nova import drives, servers, unsupported
 from tests.support.smallnova import prepared, waits
 
 FIXTURES = {unsupported.POWERVM: "powervm", unsupported.ZVM: "zvm_nova"}
@@ -280,22 +279,10 @@ def test_files_are_in_the_config_drive_alone(nova):
     )
     server = nova.client.compute.get_server(response.json()["server"]["id"])
     servers.wait(nova, server)
-    with configdrive.Image(io.BytesIO(drive(nova, server))) as found:
+    with configdrive.Image(io.BytesIO(drives.content(nova, server))) as found:
         (entry,) = json.loads(found.read("openstack/latest/meta_data.json"))["files"]
         assert entry["path"] == "/etc/motd"
         assert found.read("openstack" + entry["content_path"]) == text
     assert servers.root_bytes(nova, server) == prepared.IMAGE
     servers.delete(nova, server)
     assert nova.simulator.compare() == []
-
-
-def drive(nova, server):
-    """The bytes of a server's config drive, as the hypervisor has them."""
-    guest = servers.guest(nova, server)
-    media = {s["id"] for s in guest.get("storage", ()) if s.get("kind") ==
-             "VirtualOpticalMedia"}  # fmt: skip
-    if media:
-        return nova.simulator.disk(media.pop())
-    url = f"{nova.simulator.admin_url}/sim/guests/{guest['name']}/drive"
-    with urllib.request.urlopen(url, timeout=30) as response:
-        return response.read()

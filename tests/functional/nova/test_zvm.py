@@ -15,11 +15,8 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import io
-import urllib.request
 
-from ibmvirt import configdrive
+from tests.functional.nova import drives
 from tests.functional.nova.servers import (
     boot,
     delete,
@@ -29,7 +26,6 @@ from tests.functional.nova.servers import (
     until,
     wait,
 )
-from tests.support import cloudinit
 
 SCRIPT = b"#!/bin/sh\n"
 
@@ -44,14 +40,7 @@ def test_a_servers_life(zvm_nova, tmp_path):
     given = {a["addr"] for net in server.addresses.values() for a in net}
     assert {n["address"] for n in found["networks"]} == given
     assert all(a["granted"] for a in found["adapters"])
-    url = f"{nova.simulator.admin_url}/sim/guests/{found['name']}/drive"
-    with urllib.request.urlopen(url, timeout=30) as response:
-        drive = response.read()
-    report = configdrive.verify(io.BytesIO(drive))
-    assert report is not None
-    if (python := cloudinit.python()) is not None:
-        read = cloudinit.read(python, io.BytesIO(drive), tmp_path / "drive")
-        told(read, server, found)
+    drives.check(nova, server, SCRIPT, tmp_path)
     compute = nova.client.compute
     compute.pause_server(server)
     wait(nova, server, "PAUSED")
@@ -75,20 +64,6 @@ def test_a_servers_life(zvm_nova, tmp_path):
     delete(nova, server)
     assert nova.simulator.compare() == []
     assert list((nova.state / "zvm").rglob("cfgdrive.iso")) == []
-
-
-def told(read, server, guest):
-    """The guest's own reader finds the server that Nova knows."""
-    assert read["metadata"]["uuid"] == server.id
-    assert read["metadata"]["hostname"] == guest["hostname"]
-    assert read["userdata"] == f"sha256:{hashlib.sha256(SCRIPT).hexdigest()}"
-    ports = [address for net in server.addresses.values() for address in net]
-    links = read["networkdata"]["links"]
-    assert {link["ethernet_mac_address"] for link in links} == {
-        port["OS-EXT-IPS-MAC:mac_addr"] for port in ports
-    }
-    given = {network.get("ip_address") for network in read["networkdata"]["networks"]}
-    assert given == {port["addr"] for port in ports}
 
 
 def vlans(nova, server):
