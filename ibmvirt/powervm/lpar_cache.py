@@ -74,6 +74,8 @@ class LparCache:
         self._fresh = False
         self._following = False
         self._listeners: list[Listener] = []
+        # The last that is told is the last that is known.
+        self._telling = threading.Lock()
 
     def set_system(self, uuid: str) -> None:
         """The managed system whose partitions these are."""
@@ -202,8 +204,11 @@ class LparCache:
             self._touch(uuid.upper())
 
     def _tell(self, lpar: Lpar) -> None:
-        for listener in self._listeners:
-            listener(lpar)
+        """What it is now: another thread may have been faster since."""
+        with self._telling:
+            current = self._lpars.get(lpar.uuid, lpar)
+            for listener in self._listeners:
+                listener(current)
 
     # -- events ----------------------------------------------------------
 
