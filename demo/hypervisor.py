@@ -19,7 +19,7 @@ import pathlib
 import re
 
 # A record of the level ERROR, but not the frames of its traceback.
-_ERROR = re.compile(r" ERROR [\w.]+ (\[.*?\] )*(?!Traceback)[^ \[]")
+_ERROR = re.compile(r" ERROR (?!stevedore)[\w.]+ (\[.*?\] )*(?!Traceback)[^ \[]")
 _WIDTH = 500
 _TROUBLES = 5
 _MATRIX = pathlib.Path(__file__).resolve().parents[1] / "docs/user/support-matrix.ini"

@@ -17,14 +17,20 @@ import dataclasses
 import hashlib
 import os
 import pathlib
+import shutil
 import urllib.request
 
 from ibmvirt.common import image_format, qcow2
+from ibmvirt.simulators.core import sparse
 
 _PIECE = 1 << 20
 _GIB = 1 << 30
 _MADE = 8 << 20
 _SECTOR = 512
+# Bytes that databases and logs take, and how often the image is there at most:
+# with Glance, on both hypervisors, as a snapshot, and on its way.
+_ROOM = 256 << 20
+_COPIES = 8
 _PACKED = {
     b"\x1f\x8b": "gzip",
     b"\xfd7zXZ": "xz",
@@ -35,7 +41,7 @@ _PACKED = {
 
 
 class UnusableImageError(Exception):
-    """IMAGE names no file that could be booted."""
+    """IMAGE names no file that could be booted, or there is no room for it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +73,7 @@ def take(room):
     :raises UnusableImageError: the file that IMAGE names is not usable.
     """
     given = os.environ.get("IMAGE")
+    _check_room(room, 0)
     if not given:
         made = room / "image"
         # A boot sector's signature and bytes that do not repeat.
@@ -74,10 +81,12 @@ def take(room):
         return _of(made, "raw", made)
     path = pathlib.Path(given)
     try:
-        if _format(path) == "raw":
+        kind = _format(path)
+        _check_room(room, path.stat().st_blocks * 512)
+        if kind == "raw":
             return _of(path, "raw", path)
         raw = room / "image"
-        with path.open("rb") as file, raw.open("wb") as output:
+        with path.open("rb") as file, sparse.SparseFile(raw.open("wb")) as output:
             reader = qcow2.Reader(file, f"the image {path}")
             while piece := reader.read(_PIECE):
                 output.write(piece)
@@ -86,6 +95,15 @@ def take(room):
         # The system's own errors name the file too.
         reason = getattr(error, "strerror", None) or error
         raise UnusableImageError(f"IMAGE={given}: {reason}") from error
+
+
+def _check_room(room, size):
+    free, need = shutil.disk_usage(room).free, _ROOM + _COPIES * size
+    if free < need:
+        raise UnusableImageError(
+            f"{room.parent} has {free >> 20} MiB free and {need >> 20} are needed: "
+            "set TMPDIR to another directory"
+        )
 
 
 def _format(path):

@@ -25,6 +25,7 @@ import struct
 
 from demo import picture, steps
 from ibmvirt import configdrive
+from ibmvirt.simulators.core import sparse
 from tests.support.smallnova import waits
 
 USER_DATA = "#cloud-config\nruncmd:\n  - echo ibmvirt was here\n"
@@ -198,7 +199,7 @@ def snapshot(lane, at):
     image = waits.image(at.nova, made if isinstance(made, str) else made.id)
     waits.settled(at.nova, at.server)
     path = at.room / f"snapshot-{at.column}"
-    with path.open("wb") as file:
+    with sparse.SparseFile(path.open("wb")) as file:
         at.client.image.download_image(image, output=file)
     raw = at.unpack(path)
     address = at.address(at.boot_disk(at.guest()))

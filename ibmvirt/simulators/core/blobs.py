@@ -29,6 +29,8 @@ import threading
 import time
 import typing
 
+from ibmvirt.simulators.core import sparse
+
 _GRACE = 60.0
 # Real seconds between looks for contents that nobody names any more.
 _COLLECT = 30.0
@@ -133,7 +135,7 @@ class Writer:
     ) -> None:
         self._lock = lock
         descriptor, name = tempfile.mkstemp(prefix=".", dir=directory)
-        self._file = os.fdopen(descriptor, "wb")
+        self._file = sparse.SparseFile(os.fdopen(descriptor, "wb"))
         self._path = pathlib.Path(name)
         self._digest = hashlib.sha256()
         self.size = 0

@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import collections
 import gzip
 import hashlib
 import io
@@ -188,6 +189,30 @@ def test_a_file_that_is_no_image_is_refused(tmp_path, monkeypatch, content, reas
     with pytest.raises(picture.UnusableImageError, match=reason) as refused:
         picture.take(tmp_path)
     assert str(refused.value).startswith(f"IMAGE={path}: ")
+
+
+@pytest.mark.parametrize(("free", "enough"), [(257 << 20, True), (255 << 20, False)])
+def test_it_says_when_there_is_no_room(tmp_path, monkeypatch, free, enough):
+    usage = collections.namedtuple("Usage", "free")
+    monkeypatch.delenv("IMAGE", raising=False)
+    monkeypatch.setattr(picture.shutil, "disk_usage", lambda _path: usage(free))
+    if enough:
+        assert picture.take(tmp_path).size == 8 << 20
+        return
+    with pytest.raises(picture.UnusableImageError, match="255 MiB free and 256 are"):
+        picture.take(tmp_path)
+
+
+def test_an_image_needs_room_for_its_copies(tmp_path, monkeypatch):
+    usage = collections.namedtuple("Usage", "free")
+    # Enough for all but an image; how many blocks it has, its file system knows.
+    left = [usage(300 << 20), usage(200 << 20)]
+    monkeypatch.setattr(picture.shutil, "disk_usage", lambda _path: left.pop(0))
+    path = tmp_path / "image"
+    path.write_bytes(DISK)
+    monkeypatch.setenv("IMAGE", str(path))
+    with pytest.raises(picture.UnusableImageError, match="set TMPDIR"):
+        picture.take(tmp_path)
 
 
 def test_a_directory_is_no_image(tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ import hashlib
 import time
 import uuid
 
-from ibmvirt.simulators.core import http
+from ibmvirt.simulators.core import http, sparse
 from tests.support.smallnova.neighbours import base
 
 _BASE = (
@@ -134,7 +134,7 @@ class Images(base.Service):
         self.get(identity)
         md5, sha, size = hashlib.md5(), hashlib.sha512(), 0
         partial = self.contents / f"{identity}.part"
-        with partial.open("wb") as file:
+        with sparse.SparseFile(partial.open("wb")) as file:
             for piece in request.stream():
                 md5.update(piece)
                 sha.update(piece)
