@@ -33,8 +33,8 @@ GB = 1 << 30
 
 
 def root_disk():
-    """SHA-512 of a root disk of 1 GB that the small image was put on."""
-    found = hashlib.sha512(IMAGE)
+    """SHA-256 of a root disk of 1 GB that the small image was put on."""
+    found = hashlib.sha256(IMAGE)
     zeros = bytes(1 << 20)
     for _ in range((GB - len(IMAGE)) >> 20):
         found.update(zeros)

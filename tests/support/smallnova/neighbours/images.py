@@ -132,7 +132,7 @@ class Images(base.Service):
 
     def upload(self, request, identity):
         self.get(identity)
-        md5, sha, size = hashlib.md5(), hashlib.sha512(), 0
+        md5, sha, size = hashlib.md5(), hashlib.sha256(), 0
         partial = self.contents / f"{identity}.part"
         with sparse.SparseFile(partial.open("wb")) as file:
             for piece in request.stream():
@@ -146,7 +146,7 @@ class Images(base.Service):
                 status="active",
                 size=size,
                 checksum=md5.hexdigest(),
-                os_hash_algo="sha512",
+                os_hash_algo="sha256",
                 os_hash_value=sha.hexdigest(),
             )
             self.save()
