@@ -30,6 +30,18 @@ The options of the drivers, in ``nova.conf`` of the compute service. ``tox -e
 genconfig`` writes them as a sample file.
 """
 
+# Of the same group and used by the driver, but Nova's own: no option of ours.
+_OF_NOVA = {
+    "zvm": """
+``cloud_connector_url`` (uri, must be set, one of Nova's own)
+    Address of the Cloud Connector, such as https://connector.example.com:8080.
+
+``ca_file`` (string, one of Nova's own)
+    PEM file with the authorities that the Connector's certificate is verified
+    by; the default is the system's store.
+"""
+}
+
 
 def page() -> str:
     """The page of the documentation."""
@@ -37,12 +49,18 @@ def page() -> str:
     for group, options in [*powervm.list_opts(), *zvm.list_opts()]:
         title = f"[{group}]"
         parts.append(f"\n{title}\n{'-' * len(title)}\n")
+        parts.append(_OF_NOVA.get(str(group), ""))
         parts.extend(_option(option) for option in options)
     return "".join(parts)
 
 
 def _option(option: typing.Any) -> str:
     facts = [str(option.type).split("(")[0].lower()]
+    least, most = (getattr(option.type, name, None) for name in ("min", "max"))
+    if least is not None and most is not None:
+        facts.append(f"{least} to {most}")
+    elif least is not None:
+        facts.append(f"at least {least}")
     if option.default is not None:
         facts.append(f"default ``{option.default!r}``")
     if option.secret:

@@ -18,6 +18,9 @@ from __future__ import annotations
 import configparser
 import importlib
 import pathlib
+import re
+
+from nova.conf import zvm as nova_zvm
 
 from ibmvirt.cmd import options_page
 
@@ -34,6 +37,20 @@ def test_every_option_is_explained():
         for option in options:
             assert option.help, option.name
             assert f"``{option.name}``" in page
+
+
+def test_limits_are_told():
+    page = options_page.page()
+    assert "``uncapped_proc_weight`` (integer, 1 to 255, default ``64``)" in page
+    assert "``check_interval`` (float, at least 1.0, default ``10.0``)" in page
+
+
+def test_novas_options_that_the_driver_uses_are_there():
+    page = options_page.page()
+    named = re.findall(r"^``(\w+)`` \(.*one of Nova's own\)$", page, re.MULTILINE)
+    assert named == ["cloud_connector_url", "ca_file"]
+    assert set(named) < {option.name for option in nova_zvm.zvm_opts}
+    assert page.index("[zvm]") < page.index(f"``{named[0]}``")
 
 
 def test_the_sample_file_has_an_entry_point_for_each_namespace():
