@@ -209,7 +209,11 @@ def test_a_guest_that_heeds_no_soft_reboot_is_reset(
     assert len(driven.simulator.journal(key=RESET)) == resets
     name = driven.guest(spawn).id
     assert driven.simulator.guest(name)["state"] == "on"
-    warnings = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    warnings = [
+        record.getMessage()
+        for record in caplog.records
+        if (record.name, record.levelname) == ("ibmvirt.zvm.power", "WARNING")
+    ]
     assert len(warnings) == resets
     for text in warnings:
         assert re.search(rf"{name} is reset instead of a soft reboot.*{told}", text)
