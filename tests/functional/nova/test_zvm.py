@@ -66,6 +66,27 @@ def test_a_servers_life(zvm_nova, tmp_path):
     assert list((nova.state / "zvm").rglob("cfgdrive.iso")) == []
 
 
+def test_a_server_that_takes_no_commands_is_reset_by_a_soft_reboot(zvm_nova):
+    """Its image has no IUCV server that the Connector may use."""
+    nova = zvm_nova
+    server = wait(nova, boot(nova))
+    name = guest(nova, server)["name"]
+    rule = nova.simulator.rule(
+        match={"layer": "command", "key": "iucvclnt", "user": name},
+        effect={"kind": "refuse", "rc": 1, "rs": 0},
+        count=None,
+    )
+    nova.client.compute.reboot_server(server, "SOFT")
+    succeeded(nova, server, "reboot")
+    nova.simulator.delete_rule(rule)
+    wait(nova, server)
+    assert guest(nova, server)["state"] == "on"
+    calls = nova.simulator.journal(memento=f"reboot:{server.id}", layer="rest")
+    actions = [c["key"].split()[-1] for c in calls if c["verb"] == "POST"]
+    assert actions == ["reboot", "reset"]
+    delete(nova, server)
+
+
 def vlans(nova, server):
     return {a["vlan"] for a in guest(nova, server)["adapters"]}
 
