@@ -14,10 +14,11 @@
 
 from __future__ import annotations
 
+import logging
 import typing
 
 import nova.exception
-from nova.compute import power_state
+from nova.compute import power_state, task_states
 from nova.virt import hardware
 
 from ibmvirt.common import (
@@ -27,6 +28,8 @@ from ibmvirt.common import (
     errors,
     planning,
 )
+
+LOG = logging.getLogger(__name__)
 
 
 class Guests(driver_part.DriverPart):
@@ -105,8 +108,16 @@ class Guests(driver_part.DriverPart):
     ) -> None:
         self._refuse_rescue(instance)
         with self._operation("power_off", instance):
+            guest = self.backend.guests.find(planning.server(instance))
+            if guest is None and instance.task_state == task_states.REBUILDING:
+                # A rebuild that failed has removed it. Of InstanceNotFound Nova
+                # makes a server that stays in this rebuild for ever.
+                LOG.info("%s has no guest to stop before it is rebuilt", instance.uuid)
+                return
             self.backend.guests.power_off(
-                self._guest(instance), timeout=timeout, retry_interval=retry_interval
+                guest or self._guest(instance),
+                timeout=timeout,
+                retry_interval=retry_interval,
             )
 
     def reboot(

@@ -188,6 +188,29 @@ def test_rescue_is_refused(nova):
     assert nova.simulator.compare() == []
 
 
+def test_a_rebuild_that_is_refused_may_be_asked_for_again(nova):
+    """Nova has destroyed the guest by then: nothing of it is left anywhere."""
+    nova.simulator.mark("empty")
+    server = servers.wait(nova, servers.boot(nova))
+    image = prepared.new_image(nova, "firmware", hw_firmware_type="uefi")
+    nova.client.compute.rebuild_server(server, image=image.id)
+    assert "by UEFI" in servers.outcome(nova, server, "rebuild")
+    found = servers.wait(nova, server, "ERROR")
+    assert "by UEFI" in found.fault["message"]
+    assert found.task_state is None
+    assert nova.simulator.compare("empty") == []
+    nova.client.compute.rebuild_server(server, image=nova.image.id)
+    waits.until(
+        lambda: nova.client.compute.get_server(server.id).status == "ACTIVE",
+        "it is there again",
+    )
+    assert servers.settled(nova, server).power_state == 1
+    assert servers.root_bytes(nova, server) == prepared.IMAGE
+    servers.delete(nova, server)
+    nova.client.image.delete_image(image)
+    assert nova.simulator.compare() == []
+
+
 def test_an_evacuation_is_refused(nova):
     """Of a host that is down. Nova's scheduler finds no other, and Nova itself
     calls the server ERROR."""

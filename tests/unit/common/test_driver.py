@@ -138,6 +138,15 @@ class TestPower:
             with pytest.raises(nova.InstanceNotFound):
                 call(nova_objects.instance())
 
+    def test_a_server_without_a_guest_is_rebuilt(self, driver, world):
+        """Nova takes InstanceNotFound for a server that is being deleted."""
+        server = nova_objects.instance(task_state=task_states.REBUILDING)
+        driver.power_off(server)
+        assert "power_off" not in world.calls
+        server.task_state = task_states.POWERING_OFF
+        with pytest.raises(nova.InstanceNotFound):
+            driver.power_off(server)
+
     def test_a_hypervisor_that_does_not_answer(self, driver, server, world):
         error = exceptions.HypervisorUnavailable("ask", "no answer")
         world.faults["state"] = ("before", error)
