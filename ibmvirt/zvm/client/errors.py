@@ -25,7 +25,12 @@ from ibmvirt.common import exceptions
 
 
 class ConnectorError(exceptions.HypervisorError):
-    """The Connector, or z/VM beneath it, refused or failed a call."""
+    """The Connector, or z/VM beneath it, refused or failed a call.
+
+    :cvar usual_remedy: where no other is given.
+    """
+
+    usual_remedy = ""
 
     def __init__(
         self,
@@ -36,7 +41,7 @@ class ConnectorError(exceptions.HypervisorError):
         codes: tuple[int, int, int] = (0, 0, 0),
     ) -> None:
         self.codes = codes
-        super().__init__(attempted, reason, remedy)
+        super().__init__(attempted, reason, remedy or self.usual_remedy)
 
     def during(self, attempted: str) -> typing.Self:
         """The same error, in words of what the call was for."""
@@ -51,17 +56,31 @@ class ConnectorMisconfigured(ConnectorError):
 class ConnectorUnreachable(ConnectorError, exceptions.HypervisorUnavailable):
     """The call was surely not carried out."""
 
+    usual_remedy = (
+        "look whether the Connector's web server and its daemon (sdkserver) run, and "
+        "at [zvm]cloud_connector_url"
+    )
+
 
 class ConnectorClosed(ConnectorUnreachable):
     """This service stops, and calls nobody any more; nothing was done."""
+
+    usual_remedy = ""
 
 
 class ConnectorAnswerLost(ConnectorError):
     """The call may have been carried out; nobody knows."""
 
+    usual_remedy = "look at the Connector's zvmsdk.log, and try again"
+
 
 class ConnectorTimedOut(ConnectorAnswerLost):
     """Its answer was waited for as long as it may take."""
+
+    usual_remedy = (
+        "look at the Connector's zvmsdk.log; what takes longer needs a larger "
+        "[zvm]request_timeout"
+    )
 
 
 class ConnectorUnauthorized(ConnectorError):

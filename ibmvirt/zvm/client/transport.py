@@ -89,7 +89,8 @@ class Transport(restclient.RESTClient):
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise errors.ConnectorMisconfigured(
                 f"use the z/VM Cloud Connector at {url!r}",
-                "set [zvm]cloud_connector_url to http(s)://host:port",
+                "that is no address of a web server",
+                remedy="set [zvm]cloud_connector_url to http(s)://host:port",
             )
         port = parts.port or (443 if secure else 80)
         # verify is never False: without a CA file the system's store is used.

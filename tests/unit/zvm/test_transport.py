@@ -405,3 +405,26 @@ def test_tls_that_breaks_after_the_request_leaves_its_end_open(
     with pytest.raises(errors.ConnectorAnswerLost, match="create the guest OSV1"):
         calls.create_guest("OSV1", 1, 512, [])
     assert len(tries) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "remedy"),
+    [
+        (errors.ConnectorUnreachable, "sdkserver"),
+        (errors.ConnectorAnswerLost, "zvmsdk.log"),
+        (errors.ConnectorTimedOut, "request_timeout"),
+        (errors.ConnectorClosed, ""),
+    ],
+)
+def test_what_was_lost_on_the_way_says_where_to_look(kind, remedy):
+    error = kind("call guest_list", "the reason")
+    assert remedy in error.remedy
+    assert bool(error.remedy) == bool(remedy)
+    assert error.during("list the guests").remedy == error.remedy
+    assert kind("call guest_list", "why", remedy="do this").remedy == "do this"
+
+
+def test_an_address_that_is_none_says_what_it_should_be():
+    with pytest.raises(errors.ConnectorMisconfigured, match="is no address") as told:
+        transport.Transport("connector:8080")
+    assert "http(s)://host:port" in told.value.remedy
