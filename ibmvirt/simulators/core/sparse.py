@@ -44,10 +44,12 @@ class SparseFile(io.RawIOBase):
 
     def close(self) -> None:
         """End the file where the last piece ended, be it a hole."""
-        if not self.closed:
-            self._file.truncate()
+        try:
+            if not self._file.closed:
+                self._file.truncate()
+        finally:
             self._file.close()
-        super().close()
+            super().close()
 
 
 def _is_zero(data: typing.Any) -> bool:

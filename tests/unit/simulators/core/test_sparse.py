@@ -41,6 +41,15 @@ def test_it_holds_what_was_written(tmp_path, pieces):
     assert path.read_bytes() == b"".join(pieces)
 
 
+def test_it_ends_although_its_file_was_closed(tmp_path):
+    inner = (tmp_path / "disk").open("wb")
+    file = sparse.SparseFile(inner)
+    file.write(b"a")
+    inner.close()
+    file.close()
+    assert file.closed
+
+
 def test_zeros_take_no_room(tmp_path):
     path = tmp_path / "disk"
     with sparse.SparseFile(path.open("wb")) as file:
