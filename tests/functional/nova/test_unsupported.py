@@ -50,7 +50,7 @@ def standing():
     for nova, server, larger in made.values():
         servers.delete(nova, server)
         nova.client.compute.delete_flavor(larger)
-        assert nova.simulator.compare("empty") == []
+        assert nova.simulator.compare("standing") == []
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def here(request, standing):
     def get(name):
         if name not in standing:
             nova = request.getfixturevalue(f"{name}_process")
-            nova.simulator.mark("empty")
+            nova.simulator.mark("standing")
             larger = nova.client.compute.create_flavor(
                 name="larger", ram=1024, vcpus=1, disk=1
             )
@@ -190,7 +190,6 @@ def test_rescue_is_refused(nova):
 
 def test_a_rebuild_that_is_refused_may_be_asked_for_again(nova):
     """Nova has destroyed the guest by then: nothing of it is left anywhere."""
-    nova.simulator.mark("empty")
     server = servers.wait(nova, servers.boot(nova))
     image = prepared.new_image(nova, "firmware", hw_firmware_type="uefi")
     nova.client.compute.rebuild_server(server, image=image.id)
@@ -198,7 +197,7 @@ def test_a_rebuild_that_is_refused_may_be_asked_for_again(nova):
     found = servers.wait(nova, server, "ERROR")
     assert "by UEFI" in found.fault["message"]
     assert found.task_state is None
-    assert nova.simulator.compare("empty") == []
+    assert nova.simulator.compare() == []
     nova.client.compute.rebuild_server(server, image=nova.image.id)
     waits.until(
         lambda: nova.client.compute.get_server(server.id).status == "ACTIVE",
