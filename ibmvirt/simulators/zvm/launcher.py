@@ -41,6 +41,13 @@ _TIMEOUT = 120
 _IN_MEMORY = 1 << 20
 
 
+def take(source: typing.Any, room: typing.IO[bytes]) -> None:
+    """Put a body in chunks into a file, which goes to the disk as it grows."""
+    # writelines() of a spooled file would let it grow in memory to its end.
+    for piece in http.chunks(source):
+        room.write(piece)
+
+
 class _Server(socketserver.ThreadingMixIn, wsgiref.simple_server.WSGIServer):
     daemon_threads = True
     request_queue_size = 64
@@ -79,7 +86,7 @@ class _Handler(wsgiref.simple_server.WSGIRequestHandler):
             environ = self.get_environ()
             if http.is_chunked(self.headers):
                 try:
-                    room.writelines(http.chunks(self.rfile))
+                    take(self.rfile, room)
                 except http.BadRequest as error:
                     self.send_error(400, str(error))
                     return

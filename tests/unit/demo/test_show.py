@@ -18,6 +18,7 @@ import gzip
 import hashlib
 import io
 import lzma
+import os
 import random
 import struct
 import threading
@@ -203,14 +204,22 @@ def test_it_says_when_there_is_no_room(tmp_path, monkeypatch, free, enough):
         picture.take(tmp_path)
 
 
-def test_an_image_needs_room_for_its_copies(tmp_path, monkeypatch):
-    usage = collections.namedtuple("Usage", "free")
-    # Enough for all but an image; how many blocks it has, its file system knows.
-    left = [usage(300 << 20), usage(200 << 20)]
-    monkeypatch.setattr(picture.shutil, "disk_usage", lambda _path: left.pop(0))
+@pytest.mark.parametrize(("more", "enough"), [(0, True), (-1, False)])
+def test_an_image_needs_room_for_its_copies(tmp_path, monkeypatch, more, enough):
     path = tmp_path / "image"
-    path.write_bytes(DISK)
+    path.write_bytes(random.Random(8).randbytes(4 << 20))
+    with path.open("rb") as file:
+        # Some file systems give it its blocks only then.
+        os.fsync(file.fileno())
+    size = path.stat().st_blocks * 512
+    assert size
+    usage = collections.namedtuple("Usage", "free")
+    free = usage((256 << 20) + picture._COPIES * size + more)
+    monkeypatch.setattr(picture.shutil, "disk_usage", lambda _path: free)
     monkeypatch.setenv("IMAGE", str(path))
+    if enough:
+        assert picture.take(tmp_path).size == 4 << 20
+        return
     with pytest.raises(picture.UnusableImageError, match="set TMPDIR"):
         picture.take(tmp_path)
 
