@@ -249,6 +249,8 @@ class Removal:
                 f"unmap the volume {entry.volume} of the partition {entry.guest_name}",
             )
             disks = _disks(unmapped.gone)
+            # It may have gone away again meanwhile.
+            vioses = tuple(vios for vios in vioses if vios.uuid in unmapped.left)
             for vios in vioses:
                 if vios.uuid not in disks:
                     # Another try, or the scrub at the start, has unmapped it.

@@ -264,21 +264,29 @@ class Vscsi(base.VolumeKind):
     ) -> base.Disks:
         """A disk that stays after its LUN is gone hinders the next LUN there."""
         wanted = self._ledger.take_left()
+        active = self._topology.active_vioses()
+        away = wanted.keys() - {vios.uuid for vios in active}
+        for uuid in away:
+            for name, udid in wanted[uuid]:
+                self._ledger.keep(uuid, name, udid)
         for some in (disks, self._ledger.disks(udids), self._doubtful()):
             for uuid, found in some.items():
                 wanted.setdefault(uuid, set()).update(found)
-        left: base.Disks = {}
+        # Those that are away forget nothing.
+        left = {
+            uuid: {disk for disk in found if disk[1] not in kept.get(uuid, ())}
+            for uuid, found in wanted.items()
+        }
 
         def remove(vios: topology.Vios) -> None:
             left[vios.uuid] = {
                 (name, udid)
-                for name, udid in sorted(wanted.get(vios.uuid, ()))
-                if udid not in kept.get(vios.uuid, ())
-                and not self._forget(vios, name, udid)
+                for name, udid in sorted(left.get(vios.uuid, ()))
+                if not self._forget(vios, name, udid)
             }
 
         if wanted:
-            parallel.over_vioses(remove, self._topology.active_vioses())
+            parallel.over_vioses(remove, active)
         return left
 
     def _doubtful(self) -> base.Disks:

@@ -354,3 +354,27 @@ def test_a_vios_that_is_back_is_noticed_although_an_answer_is_lost(driven):
     )
     start(driven, "vios2")
     until(lambda: not mapped_by(driven, "vios2"))
+
+
+def test_a_vios_that_goes_away_again_has_still_missed_it(restarts, detached):
+    spawn, _volume = detached
+    with restarts() as driven:
+        removals = driven.backend.volumes._removal
+        # As they were a moment ago: all active.
+        vioses = driven.backend.guests._topology.vioses()
+        (entry,) = removals._missed.due(vios.uuid for vios in vioses)
+        removals._make_up(entry, vioses)
+        start(driven, "vios2")
+        until(lambda: gone(driven))
+        assert test_volumes.disks(driven, driven.guest(spawn)) == []
+
+
+def test_a_disk_of_a_vios_that_is_away_is_not_taken_for_removed(driven):
+    volumes = driven.backend.volumes._kinds["fibre_channel"]._vscsi
+    places = driven.backend.guests._topology
+    (away,) = (vios.uuid for vios in places.vioses() if vios.name == "vios2")
+    stop(driven, "vios2")
+    volumes._ledger.keep(away, "hdisk90", "first")
+    left = volumes.forget({away: {("hdisk91", "second")}}, set(), {})
+    assert left[away] == {("hdisk90", "first"), ("hdisk91", "second")}
+    assert volumes._ledger.take_left() == {away: {("hdisk90", "first")}}
