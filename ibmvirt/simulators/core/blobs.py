@@ -160,5 +160,7 @@ class Writer:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._file.close()
-        self._path.unlink(missing_ok=True)
+        try:
+            self._file.close()
+        finally:
+            self._path.unlink(missing_ok=True)

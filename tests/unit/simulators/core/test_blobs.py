@@ -15,9 +15,11 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import pytest
 
-from ibmvirt.simulators.core import blobs, world
+from ibmvirt.simulators.core import blobs, sparse, world
 
 
 @pytest.fixture
@@ -55,3 +57,13 @@ def test_marks_name_contents_too():
     state.mark()
     disks["a"] = "second"
     assert set(state.values()) == {"first", "second"}
+
+
+def test_nothing_stays_of_one_for_which_there_was_no_room(tmp_path):
+    contents = blobs.Blobs(tmp_path / "contents")
+    with pytest.raises(OSError, match="No space left"), contents.writer() as writer:
+        writer._file.close()
+        full = pathlib.Path("/dev/full").open("wb")  # noqa: SIM115
+        writer._file = sparse.SparseFile(full)
+        writer.write(b"more")
+    assert list((tmp_path / "contents").iterdir()) == []
