@@ -117,9 +117,8 @@ class Attachments:
         self, holding: holdings.Holding, name: str, found: holdings.Attachment
     ) -> holdings.Holding:
         """Take a volume off, in whatever state it is; the new holding."""
-        if found.state == holdings.ATTACHED:
-            self._check_running(holding.user, f"detach the LUN {found.lun} from")
         if found.state == holdings.ATTACHED or self._is_counted(holding, found):
+            self._check_running(holding.user, f"detach the LUN {found.lun} from")
             sure = found.state == holdings.ATTACHED and found.whole
             holding = self._put(holding, name, found, holdings.GOING)
             try:
@@ -176,6 +175,7 @@ class Attachments:
         if not any(others.values()):
             self.take_back(user, holding.template, found)
         elif found.state == holdings.COMING:
+            self._check_running(user, f"detach the LUN {found.lun} from")
             # A detach takes one off the count, which is the other volumes'.
             for device, count in others.items():
                 self._fcp.set_use(device, user, count + 1, holding.template)

@@ -164,6 +164,8 @@ class Guests(capability.Guests):
             with context.reverting():
                 self._remove_half_made(spec.server, user)
             raise
+        # One that somebody else removed may have been paused.
+        self._pauses.clear(user)
         self._names.add(user)
         self._residents.keep(user, spec.server.uuid)
         self._userids.withdraw(spec.server)

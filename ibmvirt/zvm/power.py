@@ -53,6 +53,7 @@ class Power:
                 if self._pauses.is_paused(user):
                     # Its Linux is to shut down, and would not even answer.
                     self._calls.unpause(user)
+                    self._pauses.clear(user)
                 self._calls.soft_stop(user, timeout, min(interval, timeout))
             except errors.ConnectorError as error:
                 if isinstance(error, errors.NotFound):

@@ -114,6 +114,36 @@ def test_a_paused_guest_is_let_go_on_to_shut_down(driven):
     assert guests.state(guest, use_cache=True).power_state == power_state.SHUTDOWN
 
 
+def test_a_paused_guest_that_does_not_stop_runs_on(driven):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    guest, guests = driven.guest(spawn), driven.backend.guests
+    driven.backend.pause.pause(guest)
+    for act in ("softstop", "stop"):
+        driven.simulator.rule(
+            match={"key": f"POST /guests/{{id}}/action {act}"},
+            effect=support.fault("refuse"),
+            count=None,
+        )
+    with pytest.raises(errors.ConnectorError):
+        guests.power_off(guest, timeout=60, retry_interval=10)
+    assert guests.state(guest, use_cache=True).power_state == power_state.RUNNING
+
+
+def test_a_new_guest_is_not_paused_as_one_that_had_its_userid_was(driven):
+    spawn = driven.plan()
+    driven.spawn(spawn)
+    driven.backend.pause.pause(driven.guest(spawn))
+    user = driven.guest(spawn).id
+    # Not by this service.
+    with support.running(driven.simulator) as other:
+        other.backend.guests.undefine(driven.guest(spawn))
+    driven.spawn(spawn)
+    assert driven.guest(spawn).id == user
+    state = driven.backend.guests.state(driven.guest(spawn), use_cache=True)
+    assert state.power_state == power_state.RUNNING
+
+
 def test_nothing_is_asked_of_a_paused_guests_linux(driven):
     spawn = driven.plan()
     driven.spawn(spawn)

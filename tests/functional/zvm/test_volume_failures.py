@@ -123,6 +123,23 @@ def test_a_detach_that_failed_is_repeated_after_a_restart(driven, spawn):
     assert fc.kept(driven) == []
 
 
+def test_a_paused_guest_is_refused_before_anything_is_counted(driven, spawn):
+    """What a killed attach may have left is not looked for in a guest that waits."""
+    fc.attach(driven, spawn, support.volume(9))
+    at = {"key": "iucvclnt"}
+    killed(driven, lambda: fc.attach(driven, spawn, support.volume(1)), at)
+    driven.simulator.wait_journal(layer="command", done=True, count=1, **at)
+    guest, volumes = driven.guest(spawn), driven.backend.volumes
+    before = sorted(volumes._held(guest.id), key=lambda device: device.number)
+    driven.backend.pause.pause(guest)
+    with pytest.raises(exceptions.WrongState, match="is paused"):
+        fc.detach(driven, spawn, support.volume(1))
+    assert sorted(volumes._held(guest.id), key=lambda one: one.number) == before
+    driven.backend.pause.unpause(guest)
+    fc.detach(driven, spawn, support.volume(1))
+    assert [lun for lun, _paths in fc.seen(driven, spawn)[0]] == ["0x0009" + "0" * 12]
+
+
 DEDICATE, UNDEDICATE = "Image_Device_Dedicate_DM", "Image_Device_Undedicate_DM"
 
 
