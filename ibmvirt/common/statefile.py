@@ -19,6 +19,7 @@ and put in its place: whoever reads it finds the one or the other.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -54,6 +55,21 @@ def write(path: pathlib.Path, value: typing.Any, *, durable: bool = True) -> Non
             file.flush()
             os.fsync(file.fileno())
     os.replace(partial, path)
+    if durable:
+        _keep_names(path.parent)
+
+
+def _keep_names(directory: pathlib.Path) -> None:
+    """A file has its new contents for sure once its directory is written too.
+
+    Some file systems cannot do that; the new contents are there all the same.
+    """
+    with contextlib.suppress(OSError):
+        opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 class Folder:

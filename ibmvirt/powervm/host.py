@@ -124,13 +124,17 @@ class Host(capability.Host):
 
     def _turn(self) -> None:
         """Clean the VIOSes if one came back, or make up for what they missed."""
-        back, self._back = self._back, False
+        back = self._back
+        if back:
+            # Not otherwise: one may come back at this moment.
+            self._back = False
         with context.background("scrub"):
             try:
                 self._clean() if back else self._catch_up()
             except exceptions.IBMVirtError as error:
                 LOG.warning("leftovers were not removed: %s", error)
-                self._back = back or self._back
+                if back:
+                    self._back = True
 
     def _clean(self) -> None:
         left = self._scrub.look()

@@ -149,7 +149,7 @@ class Guests(capability.Guests):
             # It was free when it was chosen, or when the server's former guest
             # was deleted: somebody else was faster.
             self._userids.withdraw(spec.server)
-            self._residents.forget([user])
+            self._residents.forget(user)
             with context.reverting():
                 self._forget(user)
             raise exceptions.NameTaken(
@@ -192,7 +192,7 @@ class Guests(capability.Guests):
         self._check_deleted(guest.id)
         self._names.remove(guest.id)
         self._pauses.clear(guest.id)
-        self._residents.forget([guest.id])
+        self._residents.forget(guest.id)
         self._gone(guest.id)
 
     def _check_deleted(self, user: str) -> None:
@@ -272,8 +272,12 @@ class Guests(capability.Guests):
         kept = self._residents.all()
         here = self._names.get()
         # What is being made comes on the list when it is made.
-        self._residents.forget(
-            user for user in kept if user not in here and kept[user].build is None
+        self._residents.forget_gone(
+            {
+                user: one
+                for user, one in kept.items()
+                if user not in here and one.build is None
+            }
         )
         servers = [kept[user].server for user in sorted(kept) if user in here]
         return [server for server in servers if server]

@@ -124,25 +124,37 @@ class Residents:
         with self._lock:
             return self._read().get(user)
 
-    def forget(self, users: collections.abc.Iterable[str]) -> None:
-        """They are gone: who has such a userid next is somebody else."""
+    def forget(self, user: str) -> None:
+        """It is gone: who has that userid next is somebody else."""
         with self._lock:
-            gone = set(users) & set(self._read())
-            if gone:
-                left = {u: r for u, r in self._read().items() if u not in gone}
-                self._write(left)
+            self._remove({user})
+
+    def forget_gone(self, known: collections.abc.Mapping[str, Resident]) -> None:
+        """They were not there, unless one is made since it was known so."""
+        with self._lock:
+            here = self._read()
+            self._remove({user for user in known if here.get(user) == known[user]})
 
     def drop(self, user: str, server: str) -> None:
         """There is no such guest, if it was to be this server's."""
-        found = self.get(user)
-        if found is not None and found.server == server:
-            self.forget([user])
+        with self._lock:
+            found = self._read().get(user)
+            if found is not None and found.server == server:
+                self._remove({user})
 
     def leave(self, user: str, server: str) -> None:
         """The guest is not this server's, whatever the server has noted."""
-        found = self.get(user)
-        if found is not None and found.server == server:
-            self._set(user, dataclasses.replace(found, server=""))
+        with self._lock:
+            found = self._read().get(user)
+            if found is not None and found.server == server:
+                left = dataclasses.replace(found, server="")
+                self._write({**self._read(), user: left})
+
+    def _remove(self, users: collections.abc.Set[str]) -> None:
+        """Under the lock."""
+        known = self._read()
+        if users & known.keys():
+            self._write({u: one for u, one in known.items() if u not in users})
 
     def all(self) -> dict[str, Resident]:
         with self._lock:

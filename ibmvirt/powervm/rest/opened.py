@@ -124,7 +124,8 @@ class Opened:
         finally:
             with self._lock:
                 del self._live[name]
-                self._left = self._left or note.open
+                if note.open:
+                    self._left = True
             if not note.open:
                 self._forget(name)
 

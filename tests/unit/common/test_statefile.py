@@ -15,6 +15,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
+
 import pytest
 
 from ibmvirt.common import statefile
@@ -34,6 +38,24 @@ def test_a_value_that_cannot_be_written_leaves_the_old_one(tmp_path):
     statefile.write(path, [1])
     with pytest.raises(TypeError):
         statefile.write(path, [object()])
+    assert statefile.read(path) == [1]
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_durable_value_is_written_before_its_name_and_that_before_the_end(
+    tmp_path, monkeypatch, durable
+):
+    path, synced = tmp_path / "state.json", []
+
+    def sync(number):
+        is_directory = stat.S_ISDIR(os.fstat(number).st_mode)
+        synced.append((is_directory, path.exists()))
+        if is_directory:
+            raise OSError(errno.EINVAL, "not on this file system")
+
+    monkeypatch.setattr(os, "fsync", sync)
+    statefile.write(path, [1], durable=durable)
+    assert synced == ([(False, False), (True, True)] if durable else [])
     assert statefile.read(path) == [1]
 
 

@@ -85,7 +85,8 @@ def test_whose_guests_are_here_is_known_again(tmp_path, caplog):
     kept.keep("OSV1", "one")
     kept.begin("OSV2", "two", BUILD)
     kept.keep("OSV4", "four")
-    kept.forget(["OSV1", "OSV3"])
+    kept.forget("OSV1")
+    kept.forget("OSV3")
     kept.drop("OSV2", "another")
     kept.drop("OSV4", "four")
     left = {"OSV2": residents.Resident("two", BUILD)}
@@ -96,6 +97,16 @@ def test_whose_guests_are_here_is_known_again(tmp_path, caplog):
         path.write_text(text)
         assert residents.Residents(path).all() == {}
     assert "guests.json" in caplog.text
+
+
+def test_a_guest_that_is_made_again_meanwhile_is_not_forgotten(tmp_path):
+    kept = residents.Residents(tmp_path / "guests.json")
+    for user in ("OSV1", "OSV2"):
+        kept.keep(user, "one")
+    seen = kept.all()
+    kept.begin("OSV1", "one", BUILD)
+    kept.forget_gone(seen)
+    assert kept.all() == {"OSV1": residents.Resident("one", BUILD)}
 
 
 def test_whose_guests_are_here_is_known_without_a_file(tmp_path, caplog):
