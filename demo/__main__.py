@@ -38,6 +38,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
+# All that these ask is on this machine: no proxy of the environment knows it.
+_DIRECT = ["127.0.0.1", "localhost"]
+os.environ["no_proxy"] = ",".join(
+    [*filter(None, map(os.environ.get, ("no_proxy", "NO_PROXY"))), *_DIRECT]
+)
 
 from openstack import exceptions  # noqa: E402
 

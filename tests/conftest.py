@@ -28,6 +28,11 @@ os.environ["OS_NOVA_DISABLE_EVENTLET_PATCHING"] = "1"
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
+# All that these ask is on this machine: no proxy of the environment knows it.
+_DIRECT = ["127.0.0.1", "localhost"]
+os.environ["no_proxy"] = ",".join(
+    [*filter(None, map(os.environ.get, ("no_proxy", "NO_PROXY"))), *_DIRECT]
+)
 
 from nova import monkey_patch  # noqa: E402
 

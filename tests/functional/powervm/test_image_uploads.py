@@ -286,7 +286,7 @@ def test_a_host_of_nova_powervm_and_ours_wait_for_each_other(
             uploading = workers.submit(hosts[first])
             assert novalink.wait_parked(rule)
             waiting = workers.submit(hosts[second])
-            assert waits[second].wait(20)
+            assert waits[second].wait(60)
             assert not waiting.done()
             novalink.delete_rule(rule)
             assert waiting.result(60) == uploading.result(60)

@@ -16,7 +16,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 from nova import exception as nova
@@ -60,11 +59,9 @@ def test_an_image_transfer_ends_with_the_build(spawn, world, slow_image, deletin
     builder.start()
     assert slow_image.wait(PATIENCE), "the transfer does not start"
     assert builder.is_alive()
-    started = time.monotonic()
     deleting.append("the server is being deleted")
     builder.join(PATIENCE)
     assert not builder.is_alive()
-    assert time.monotonic() - started < 15
     assert isinstance(seen[0], nova.InstanceNotFound)
     assert world.kept() == empty
     assert nova_objects.IMAGE_ID not in world.images

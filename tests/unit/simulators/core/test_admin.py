@@ -72,6 +72,19 @@ def test_a_world_goes_to_another_process_with_its_contents(toy, client, tmp_path
             other.admin("GET", f"contents/{missing}")
 
 
+def test_a_proxy_of_the_environment_is_not_asked(toy, client, monkeypatch, tmp_path):
+    client("PUT", "/boxes/a", b"one")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    # urllib keeps what it found at its first request.
+    monkeypatch.setattr(urllib.request, "_opener", None)
+    assert list(toy.state()["kept"]["boxes"]) == ["a"]
+    assert toy.disk("a") == b"one"
+    toy.save(tmp_path)
+    toy.restore(tmp_path)
+
+
 def test_verify_and_actions(toy):
     assert toy.verify() == []
     toy.load({"boxes": {"b": {"name": "b", "size": 1, "lid": "open"}}})
