@@ -46,11 +46,16 @@ def cases(table):
 def standing():
     """Nova and a server of each hypervisor that many of these tests ask."""
     made = {}
-    yield made
-    for nova, server, larger in made.values():
-        servers.delete(nova, server)
-        nova.client.compute.delete_flavor(larger)
-        assert nova.simulator.compare("standing") == []
+    with contextlib.ExitStack() as ended:
+        yield made
+        for found in made.values():
+            ended.callback(_end, *found)
+
+
+def _end(nova, server, larger):
+    servers.delete(nova, server)
+    nova.client.compute.delete_flavor(larger)
+    assert nova.simulator.compare("standing") == []
 
 
 @pytest.fixture

@@ -132,5 +132,6 @@ def test_what_is_forgotten_during_a_write_is_read_again(driven):
     driven.simulator.admin("DELETE", "journal")
     mine.look(lambda _wrapper: None, "look at it")
     mine.look(lambda _wrapper: None, "look at it")
-    keys = [r["key"] for r in driven.simulator.journal() if "Event" not in r["key"]]
+    # Events of the build may still be followed by reads of the partition.
+    keys = [r["key"] for r in driven.simulator.journal() if "VirtualIO" in r["key"]]
     assert keys == ["GET VirtualIOServer/{id}?group=ViosSCSIMapping"]
