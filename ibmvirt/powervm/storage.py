@@ -102,8 +102,10 @@ class Storage(capability.Storage):
                         (mappings.identity(item), volume.id) for item in found
                     )
                 # A volume to boot from comes first, as the root disk would.
-                place = 0 if volume.boot else len(wanted.setdefault(uuid, []))
-                wanted[uuid][place:place] = found
+                # One may have become active since.
+                elements = wanted.setdefault(uuid, [])
+                place = 0 if volume.boot else len(elements)
+                elements[place:place] = found
 
         def change(vios: topology.Vios) -> None:
             elements = wanted.get(vios.uuid) or []

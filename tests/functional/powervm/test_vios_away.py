@@ -18,6 +18,7 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import functools
+import types
 
 import pytest
 from nova.compute import power_state
@@ -303,16 +304,37 @@ def struck(driven, number):
     return any(r["id"] == number and r["hits"] for r in driven.simulator.rules())
 
 
+def booting(driven, volume):
+    """The plan of a server that boots from a volume."""
+    plain = driven.plan()
+    guest = dataclasses.replace(
+        plain.guest, disks=(), volumes=(dataclasses.replace(volume, boot=True),)
+    )
+    return dataclasses.replace(plain, guest=guest, image=None, config_drive=False)
+
+
+def test_a_vios_that_comes_back_while_a_volume_is_looked_for(driven):
+    places = driven.backend.guests._topology
+    (first,) = (vios for vios in places.active_vioses() if vios.name == "vios1")
+    # When the connecting began, the other was away.
+    driven.backend.storage._topology = types.SimpleNamespace(
+        active_vioses=lambda: (first,)
+    )
+    volume, _lun = test_volumes.a_volume(driven)
+    driven.simulator.mark()
+    spawn = booting(driven, volume)
+    driven.spawn(spawn)
+    assert test_volumes.disks(driven, driven.guest(spawn)) == ["vios1"]
+    driven.destroy(spawn)
+    assert gone(driven)
+
+
 def test_a_disk_of_a_server_that_was_deleted_meanwhile_goes(restarts):
     with restarts() as driven:
         volume, _lun = test_volumes.a_volume(driven)
         driven.simulator.mark()
         before = mapped_by(driven, "vios2")
-        plain = driven.plan()
-        guest = dataclasses.replace(
-            plain.guest, disks=(), volumes=(dataclasses.replace(volume, boot=True),)
-        )
-        spawn = dataclasses.replace(plain, guest=guest, image=None, config_drive=False)
+        spawn = booting(driven, volume)
         driven.spawn(spawn)
         stop(driven, "vios2")
         driven.destroy(spawn)
