@@ -57,7 +57,7 @@ def drive(zvm: model.Zvm, name: str) -> http.Response:
 def guests(zvm: model.Zvm) -> list[dict[str, typing.Any]]:
     """Users that are virtual machines, not profiles."""
     return [
-        guest(zvm, user.name)
+        _describe(zvm, user)
         for user in zvm.users.values()
         if user.entry and user.entry[0].startswith("USER ")
     ]
@@ -68,6 +68,11 @@ def guest(zvm: model.Zvm, name: str) -> dict[str, typing.Any]:
     user = zvm.users.get(name.upper())
     if user is None:
         raise KeyError(f"guest {name}")
+    return _describe(zvm, user)
+
+
+def _describe(zvm: model.Zvm, user: model.User) -> dict[str, typing.Any]:
+    """It may be deleted at this moment."""
     seen = zvm.guests.get(user.name, {})
     state = "paused" if user.paused else "on" if user.on else "off"
     return {

@@ -20,7 +20,7 @@ import tarfile
 import pytest
 
 from ibmvirt import configdrive
-from ibmvirt.simulators.zvm import events, imagefile
+from ibmvirt.simulators.zvm import events, imagefile, inspection
 
 AUTHORIZED = b"#!/bin/bash\necho -n ZCCUSER > /etc/iucv_authorized_userid\n"
 
@@ -239,3 +239,18 @@ def test_statements_that_nobody_understands_do_no_harm(system):
     system.ok("Image_Device_Undedicate_DM -T T1 -v 1A00")
     for command in ("lsmem", "lscpu --parse=ADDRESS", "vmcp def cpu 01"):
         assert system.run(f"iucvclnt T1 '{command}'").rc in (0, 4, 8)
+
+
+def test_a_guest_that_is_deleted_while_all_are_told_of_is_no_error(system, monkeypatch):
+    names = [system.user(name) for name in ("T1", "T2")]
+    values = system.zvm.users.values
+
+    def one_goes():
+        for user in list(values()):
+            if user.name == "T2":
+                system.ok("Image_Delete_DM -T T2 -e 0")
+            yield user
+
+    monkeypatch.setattr(system.zvm.users, "values", one_goes)
+    assert {found["name"] for found in inspection.guests(system.zvm)} >= set(names)
+    assert system.zvm.users.get("T2") is None
