@@ -32,6 +32,13 @@ from tests.support import qcow2_images
 DISK = random.Random(7).randbytes(300_000) + bytes(700_000)
 
 
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch):
+    """One that has colours, whatever the tests themselves are run in."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True
@@ -60,9 +67,9 @@ def test_it_is_plain_when_piped_and_coloured_on_a_terminal():
 
 def test_no_colour_where_none_is_wanted(monkeypatch):
     for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
-        monkeypatch.setenv(name, value)
-        assert "\033" not in lines(Terminal())[1]
-        monkeypatch.delenv(name)
+        with monkeypatch.context() as one:
+            one.setenv(name, value)
+            assert "\033" not in lines(Terminal())[1]
     monkeypatch.setenv("NO_COLOR", "")
     assert "\033" in lines(Terminal())[1]
 
