@@ -120,7 +120,9 @@ class Attachments:
         if found.state == holdings.ATTACHED or self._is_counted(holding, found):
             self._check_running(holding.user, f"detach the LUN {found.lun} from")
             sure = found.state == holdings.ATTACHED and found.whole
-            holding = self._put(holding, name, found, holdings.GOING)
+            if found.state == holdings.ATTACHED:
+                # An attach that did not end well stays one until it is undone.
+                holding = self._put(holding, name, found, holdings.GOING)
             try:
                 self.detach(connection(holding.user, found), sure=sure)
             except errors.ConnectorAnswerLost:

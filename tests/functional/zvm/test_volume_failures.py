@@ -140,6 +140,22 @@ def test_a_paused_guest_is_refused_before_anything_is_counted(driven, spawn):
     assert [lun for lun, _paths in fc.seen(driven, spawn)[0]] == ["0x0009" + "0" * 12]
 
 
+def test_a_killed_attach_that_cannot_be_undone_yet_is_undone_later(driven, spawn):
+    """Nova took it for failed: the volume must not count as attached again."""
+    user, volume = driven.guest(spawn).id, support.volume(1)
+    fc.attach(driven, spawn, volume)
+    # The service was killed before it noted that.
+    (path,) = fc.kept(driven)
+    path.write_text(path.read_text().replace(holdings.ATTACHED, holdings.COMING))
+    driven.simulator.world("multipath", user=user, flushes=False)
+    fc.sweep(driven, spawn, volume)
+    assert fc.seen(driven, spawn)[0] == [(fc.LUN1, 2)]
+    driven.simulator.world("multipath", user=user, flushes=True)
+    fc.sweep(driven, spawn, volume)
+    assert fc.seen(driven, spawn) == ([], [])
+    assert driven.simulator.compare() == []
+
+
 DEDICATE, UNDEDICATE = "Image_Device_Dedicate_DM", "Image_Device_Undedicate_DM"
 
 
