@@ -101,15 +101,23 @@ class Upload:
 
     def _upload(
         self, source: capability.ImageSource, marker: _Marker, broken: list[typing.Any]
-    ) -> str:
+    ) -> str | None:
+        """Its UDID; None: another host has begun it.
+
+        Two hosts that look before either has made its marker may both begin: the
+        pool refuses the image of the second.
+        """
         size = source.size()
         try:
             image = self._pool.put_image(
                 self._name, max(1, math.ceil(size / (1 << 30)))
             )
-        except pypowervm.Error:
-            # It may be there all the same; another host's has a marker too.
+        except pypowervm.Error as error:
             state = State(self._pool.all(), self._name)
+            if state.image is not None and errors.is_refusal(error):
+                LOG.info("%s: another host was faster", self._what)
+                return None
+            # It may be there all the same; another host's has a marker too.
             if state.image is not None and len(state.markers) == 1:
                 broken.append(state.image)
             raise

@@ -93,3 +93,9 @@ def status_of(error: Exception) -> int | None:
         if isinstance(found, pypowervm.HttpError) and found.response is not None:
             return int(found.response.status)
     return None
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether NovaLink refused a request, and has carried out nothing of it."""
+    status = status_of(error)
+    return status is not None and 400 <= status < 500

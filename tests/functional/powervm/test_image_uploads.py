@@ -244,6 +244,38 @@ def test_two_hosts_upload_an_image_once(novalink):
         assert novalink.disk(image_cache.IMAGE) == powervm.IMAGE_BYTES
 
 
+def test_of_two_hosts_that_begin_at_once_the_slower_waits(novalink, fast_clock):
+    """Each has looked before the other made its marker, or the image."""
+    with powervm.running(novalink) as driven:
+        pool = pool_of(driven)
+        sender = driven.backend.disks.configured.images._uploads
+
+        def run(digits):
+            source = powervm.driven.Source(powervm.IMAGE_BYTES)
+            upload = image_upload.Upload(
+                pool, sender, Other(digits), image_cache.IMAGE, 3600
+            )
+            return upload.run(source), source.opened
+
+        def hold(occurrence):
+            key = {"key": "PUT Tier/{id}/LogicalUnit", "occurrence": occurrence}
+            return novalink.rule(match=key, effect={"kind": "hold"})
+
+        first_marker, second_image = hold(1), hold(3)
+        with concurrent.futures.ThreadPoolExecutor(2) as workers:
+            first = workers.submit(run, "000001")
+            assert novalink.wait_parked(first_marker)
+            second = workers.submit(run, "000002")
+            assert novalink.wait_parked(second_image)
+            novalink.delete_rule(first_marker)
+            udid, opened = first.result(60)
+            novalink.delete_rule(second_image)
+            assert second.result(60) == (udid, 0)
+        assert opened == 1
+        assert image_cache.images(driven) == [image_cache.IMAGE]
+        assert novalink.disk(image_cache.IMAGE) == powervm.IMAGE_BYTES
+
+
 def pypowervm_upload(driven):
     """The image's UDID as a host of nova-powervm gets it."""
     places = driven.backend.disks.configured._topology
