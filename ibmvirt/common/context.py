@@ -15,7 +15,7 @@
 Every request to a hypervisor carries the memento of its operation, so that
 the hypervisor's own log, and a simulator's journal, can be read by operation.
 The current operation is a context variable; the engine hands it on to the
-threads of a flow. So it does Nova's request, which the log names and oslo.context
+threads of a flow, and Nova's request with it, which the log names and oslo.context
 keeps for each thread.
 """
 

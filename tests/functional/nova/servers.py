@@ -23,6 +23,7 @@ from tests.support.smallnova import prepared, waits
 from tests.support.smallnova.waits import settled, until
 
 __all__ = [
+    "REAP",
     "actions",
     "allocations",
     "as_member",
@@ -45,6 +46,10 @@ __all__ = [
     "until",
     "wait",
 ]
+
+
+# Nova removes at once, and not after half an hour, what it has forgotten.
+REAP = {"DEFAULT": {"running_deleted_instance_poll_interval": "1"}}
 
 
 def between(nova):
@@ -89,8 +94,8 @@ def restarted(nova, **options):
     former = nova.options
     nova.kill()
     nova.options = {**former, **options}
-    nova.start()
     try:
+        nova.start()
         yield
     finally:
         nova.kill()

@@ -18,8 +18,6 @@ from __future__ import annotations
 from tests.functional.nova import servers
 from tests.support.smallnova import waits
 
-REAP = {"DEFAULT": {"running_deleted_instance_poll_interval": "1"}}
-
 
 def force_down(nova, down):
     """Tell Nova, as an operator does, that the host is down, or is not."""
@@ -46,7 +44,7 @@ def test_a_server_deleted_while_its_host_is_down_goes_later(nova):
         force_down(nova, False)
     assert servers.guest(nova, server)["state"] == nova.outside.running
     waits.volume(nova, volume, "available")
-    with servers.restarted(nova, **REAP):
+    with servers.restarted(nova, **servers.REAP):
         servers.until(lambda: servers.guest(nova, server) is None, "the guest is gone")
         assert servers.guest(nova, other)["state"] == nova.outside.running
         servers.delete(nova, other)
